@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from candlefish.analysis.counts import wilson
 from candlefish.views.model import (
     ActionView,
     AuditLine,
@@ -150,23 +151,24 @@ def timeline() -> tuple[EntryView, ...]:
     )
 
 
+def side(requests: int, errors: int, slow: int = 0, p95: float | None = None) -> SideView:
+    low, high = wilson(errors, requests) if requests else (None, None)
+    return SideView(requests, errors, slow, p95, low, high)
+
+
 def points(count: int, harm: bool = False) -> tuple[PointView, ...]:
     """Windows of a minute, newest last; the first four before the canary got any traffic."""
     made = []
     for n in range(count):
         start, serving = NOW - 30 - (count - n) * MINUTE, n >= 4
-        new = (
-            SideView(100 + n, (21 + n if harm else n % 3), n % 2, 0.185 + 0.001 * n)
-            if serving
-            else SideView(0, 0)
-        )
+        new = side(100 + n, (21 + n if harm else n % 3), n % 2, 0.185 + 0.001 * n) if serving else side(0, 0)
         position = (-0.2 * (n - 3) if harm else 0.1 * (n - 3)) if serving else None
         made.append(
             PointView(
                 start,
                 start + MINUTE,
                 10 if serving else 0,
-                SideView(900 - 7 * n, n % 4, n % 3, 0.180),
+                side(900 - 7 * n, n % 4, n % 3, 0.180),
                 new,
                 max(-1.0, min(1.0, position)) if position is not None else None,
             )
@@ -186,7 +188,7 @@ def action(name: Any, does: str, may: bool = True, why_not: str = "", *who: Who)
     )
 
 
-BACK = "100% to 1.0.0 within seconds; 1.1.0 is remembered as rejected, and is refused until somebody insists"
+BACK = "100% to 1.0.0 within seconds; 1.1.0 may be released again"
 
 
 def release_canary() -> ReleaseView:
@@ -285,7 +287,7 @@ def question() -> QuestionView:
         next_weight=50,
         if_yes="50% to 1.1.0, then it is judged again",
         if_no=BACK,
-        if_nobody="nobody answers in 7 h 52 min: it is rolled back",
+        if_nobody="nobody answers within 8 h: it is rolled back",
         requested_by=DEVELOPER,
         reason="faster search",
         expires_at=NOW + 7 * HOUR + 52 * MINUTE,
@@ -756,6 +758,7 @@ def fleet() -> FleetView:
         ),
         cells=tuple(cells),
         unknown=("session-store in production: its record is newer than this control plane",),
+        here="production",
     )
 
 
@@ -785,7 +788,7 @@ def fleet_of(services: int = 200, in_flight: int = 50) -> FleetView:
     ]
     says = f"{len(needs)} things need a person; {in_flight} releases are under way"
     column = ColumnView("production", True, says, "warning")
-    return FleetView(NOW, says, "warning", tuple(needs), (column,), tuple(cells))
+    return FleetView(NOW, says, "warning", tuple(needs), (column,), tuple(cells), here="production")
 
 
 def line(view: ReleaseView) -> ReleaseLine:

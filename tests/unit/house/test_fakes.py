@@ -46,6 +46,7 @@ HELD = [
     analysis.WindowSource      analysis.FakeWindows                          http.prometheus.PrometheusWindows          test_metrics_windows
     release.Judgements         lab.memory.release.MemoryJudgements           table.judgements.DynamoJudgements          test_small_stores
     release.Looks              lab.memory.release.MemoryLooks                table.looks.DynamoLooks                    test_views_history
+    views.ListedRules          traffic.FakeRules                             aws.elbv2.LoadBalancer                     test_elbv2
     views.ReleaseHistory       lab.memory.views.MemoryHistory                table.history.DynamoHistory                test_views_history
     views.SignalHistory        lab.memory.views.MemorySignalHistory          table.history.DynamoSignalHistory          test_views_history
     analysis.Calibrations      lab.memory.analysis.MemoryCalibrations        table.calibrations.DynamoCalibrations      test_small_stores

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from candlefish.catalog.model import Catalog
-from candlefish.catalog.people import person_of
+import msgspec
+
+from candlefish.catalog.model import Catalog, Person
+from candlefish.errors import NotAllowed
+from candlefish.release.plan import with_promotion
+from candlefish.release.steer_release import require_may_promote
 from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import ActionName, ActionView, QuestionView, Reader, Role, Who
-from candlefish.views.people import approvers, everybody, lacks, named
-from candlefish.views.questions import back_words, weight_of, why_may_not
+from candlefish.views.people import NOBODY, approvers, everybody, lacks, named
+from candlefish.views.questions import back_words, is_open, weight_now, why_may_not
 from candlefish.views.steps import Whereabouts, legs_of
 from candlefish.views.words import lasting, listing
+
 
 def release_actions(
     facts: ReleaseFacts, at: Whereabouts, question: QuestionView | None, reader: Reader, catalog: Catalog
@@ -48,63 +53,67 @@ def _answers(
 
 def _steering(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Catalog) -> list[ActionView]:
     assert facts.record
-    release, weight = facts.release, weight_of(facts)
-    paused = [hold for hold in facts.record.holds if hold.is_pause]
+    release, weight = facts.release, weight_now(facts)
+    pauses = [hold for hold in facts.record.holds if hold.is_pause]
     found = []
-    if paused:
+    if pauses:
         others = [hold.reason for hold in facts.record.stops if not hold.is_pause]
-        does = "it goes on where it stands"
-        if others:
-            does = f"lifts what people hold; it stays held: {'; '.join(others)}"
-        found.append(_action("resume", does, "operator", reader, catalog, _on_release("resume", facts)))
+        does = (
+            f"lifts the pause; it stays held: {'; '.join(others)}" if others else "it goes on where it stands"
+        )
+        resume = _action("resume", does, "operator", reader, catalog, _on_release("resume", facts))
+        may_lift = {hold.by for hold in pauses} | {person.name for person in approvers(catalog)}
+        if resume.may and reader.name not in may_lift:
+            why = f"paused by {listing(sorted(hold.by for hold in pauses))}: they or an approver resume it"
+            resume = msgspec.structs.replace(resume, may=False, why_not=why)
+        found.append(
+            msgspec.structs.replace(resume, who=tuple(who for who in resume.who if who.name in may_lift))
+        )
     else:
         does = f"stays at {weight}% until somebody resumes it; harm still rolls it back"
         found.append(_action("pause", does, "operator", reader, catalog, _on_release("pause", facts)))
-    if _can_be_promoted(facts, at):
-        found.append(_promotion(facts, at, reader, catalog))
-    found.append(
-        _action(
-            "abort",
-            f"{back_words(facts, remembered='')}",
-            "operator",
-            reader,
-            catalog,
-            _on_release("abort", facts),
-        )
-    )
-    if release.train:
-        last = found[-1]
-        does = f"{last.does}; the whole train {release.train} is taken back"
-        found[-1] = ActionView(last.name, does, last.may, last.why_not, last.who, last.command)
+    if promotion := _promotion(facts, at, reader, catalog):
+        found.append(promotion)
+    taken = f"; the whole train {release.train} is taken back" if release.train else ""
+    does = f"{back_words(facts, remembered='')}{taken}"
+    found.append(_action("abort", does, "operator", reader, catalog, _on_release("abort", facts)))
     return found
 
 
-def _can_be_promoted(facts: ReleaseFacts, at: Whereabouts) -> bool:
-    """Whether anything is left that could be skipped, and nothing speaks against it."""
-    harmed = facts.seen is not None and facts.seen.action == "rollback"
-    here = at.begun if at.waits else at.begun - 1
-    ahead = [leg.kind for leg in legs_of(facts.release.plan) if leg.last >= here]
-    return not harmed and any(kind in ("judge", "bake") for kind in ahead)
-
-
-def _promotion(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Catalog) -> ActionView:
-    here = at.begun if at.waits else at.begun - 1
-    ahead = [leg for leg in legs_of(facts.release.plan) if leg.last >= here]
-    skipped = [leg.title for leg in ahead if leg.kind in ("judge", "bake", "experiment")]
+def _promotion(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Catalog) -> ActionView | None:
+    """Promoting now; None where nothing could be skipped, harm was found, or the release began with older code."""
+    release, here = facts.release, at.begun if at.waits else at.begun - 1
+    after = with_promotion(release.plan, "somebody")
+    skipped = [
+        leg.title
+        for leg in legs_of(release.plan)
+        if leg.last >= here and after[leg.last].skipped_by and not release.plan[leg.last].skipped_by
+    ]
+    if not skipped or not release.passes_skipped or (facts.seen and facts.seen.action == "rollback"):
+        return None
     does = (
-        f"100% to {facts.release.version.short} as soon as its Pods are ready: skips {listing(skipped)}; "
-        "smoke tests, readiness and the watch after it stay"
+        f"100% to {release.version.short} as soon as its Pods are ready, without {listing(skipped)}; smoke tests, "
+        "readiness and the watch afterwards stay"
     )
-    command = _on_release("promote", facts)
-    environment = catalog.environments.get(facts.release.environment)
-    if environment is None or not environment.production:
-        return _action("promote", does, "operator", reader, catalog, command)
-    asked = person_of(facts.release.requested_by, catalog.people)
-    others = tuple(named(p) for p in approvers(catalog) if asked is None or p.name != asked.name)
-    why_not = lacks(reader, "approver")
-    if not why_not and asked is not None and reader.name == asked.name:
-        why_not = f"{reader.name} asked for the release; in production somebody else promotes it"
-    return ActionView("promote", does, not why_not, why_not, others, command)
+    people = [person for _, person in sorted(catalog.people.items())]
+    may = {person.name for person in people if not _why_not_promote(facts, person, catalog)}
+    why_not = lacks(reader, "operator")
+    if not why_not and facts.record and facts.record.stops:
+        why_not = "it is held: resume it first, or wait until what holds it ends"
+    if not why_not and reader.name not in may:
+        person = catalog.people.get(reader.name)
+        why_not = _why_not_promote(facts, person, catalog) if person else NOBODY
+    who = tuple(named(person) for person in people if person.name in may)
+    return ActionView("promote", does, not why_not, why_not, who, _on_release("promote", facts))
+
+
+def _why_not_promote(facts: ReleaseFacts, person: Person, catalog: Catalog) -> str:
+    question = facts.question if is_open(facts.question, facts.now) else None
+    try:
+        require_may_promote(facts.release, person, question, catalog)
+    except NotAllowed as refusal:
+        return str(refusal)
+    return ""
 
 
 def freeze_actions(

@@ -11,7 +11,7 @@ from candlefish.release.model import ReleaseEntry
 from candlefish.views.evidence import bad_words
 from candlefish.views.model import EntryView, Tone
 from candlefish.views.people import who_is
-from candlefish.views.words import counted, share_words
+from candlefish.views.words import counted, percentage
 
 # kind of entry -> how people call it, and how it stands.
 WORDS: dict[str, tuple[str, Tone]] = {
@@ -96,11 +96,12 @@ def judged_words(entry: ReleaseEntry) -> tuple[str, Tone]:
         return f"{head}: {without_arithmetic(entry.reason)}", tone
     numbers = counts_in(entry.evidence)
     if numbers is None:
-        return f"{head}: {without_arithmetic(entry.reason)}", tone
+        # Nothing was counted: that is no good news.
+        return without_arithmetic(entry.reason), tone if tone == "bad" else "info"
     before, before_events, requests, events = numbers
     told = counted(requests, events, bad_words(str(entry.evidence.get("metric") or "errors")))
     if before:
-        told += f", {share_words(before_events / before)} on the old version"
+        told += f", {percentage(before_events / before)} on the old version"
     return f"{head}: {told}", tone
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from candlefish.analysis.counts import wilson
 from candlefish.release.model import SeenEvidence, SeenWindow, ServedCounts
 from candlefish.views.model import EvidenceView, PointView, Rate, SideView
-from candlefish.views.words import MINUTE, counted, lasting, many, share_words, spelled
+from candlefish.views.words import MINUTE, counted, lasting, many, percentage, spelled
 
 Found = Literal["no_harm", "harmed", "cannot_tell"]
 NOTHING_YET = EvidenceView("none", "nothing has been judged yet")
@@ -122,7 +122,7 @@ def _compared(seen: SeenEvidence, old: str) -> str:
     if not seen.old.requests:
         return f"{told}, and nothing of {old} to compare it with"
     before = "before the release" if seen.recorded else "in the same minutes"
-    return f"{told}, {share_words(seen.old.errors / seen.old.requests)} on {old} {before}"
+    return f"{told}, {percentage(seen.old.errors / seen.old.requests)} on {old} {before}"
 
 
 def harm_words(seen: SeenEvidence, old: str) -> str:
@@ -149,11 +149,12 @@ def source_words(source: str) -> str:
 
 def _as_shown(seen: SeenEvidence) -> float | None:
     """Where the evidence stands; None where there is none."""
-    return seen.position if seen.windows or seen.action == "rollback" else None
+    counted_any = seen.windows and seen.new.requests
+    return seen.position if counted_any or seen.action == "rollback" else None
 
 
 def _odds(seen: SeenEvidence) -> str:
-    if not seen.windows and seen.action != "rollback":
+    if _as_shown(seen) is None:
         return ""
     worse = seen.action == "rollback" or (seen.position is not None and seen.position < 0)
     odds, needed = (seen.against, seen.rolls_back) if worse else (seen.favour, seen.promotes)

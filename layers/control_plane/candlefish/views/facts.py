@@ -26,11 +26,10 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What holds for a whole environment."""
 
     automation_off: str = ""
-    # Asleep until then; 0 awake. What it is doing, in words, where it is neither.
-    asleep_until: float = 0.0
+    # Whether it sleeps, or what it is doing where it neither sleeps nor is awake; and when that is to change, 0 unknown.
     asleep: bool = False
     going: str = ""
-    wakes_or_sleeps_at: float = 0.0
+    turns_at: float = 0.0
     freezes: tuple[FrozenNow, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -55,6 +54,8 @@ class ReleaseFacts(msgspec.Struct, frozen=True):
     windows: Sequence[SeenWindow] = ()
     entries: Sequence[ReleaseEntry] = ()
     older: str = ""
+    # Nothing was read of its timeline: it is a line of a list.
+    glanced: bool = False
     weights: Mapping[str, int] | None = None
     pods: Mapping[Slot, PodsView] = {}
     around: Surroundings = Surroundings()
@@ -67,6 +68,12 @@ class ReleaseFacts(msgspec.Struct, frozen=True):
         return bool(
             record and record.holder and record.rollback is None and record.holder.release == self.release.id
         )
+
+    @property
+    def judged_now(self) -> bool:
+        """Whether what the judge saw is of the step that runs, and not of one before it."""
+        holder = self.record.holder if self.record else None
+        return self.seen is not None and (holder is None or self.seen.since >= holder.since)
 
     @property
     def goes_back(self) -> bool:

@@ -356,6 +356,10 @@ class ReleasesPage(Page, frozen=True):
     releases: tuple[ReleaseLine, ...] = ()
 
 
+class TimelinePage(Page, frozen=True):
+    entries: tuple[EntryView, ...] = ()
+
+
 class SignalView(msgspec.Struct, frozen=True):
     """A signal: what it said, what was decided and done, or refused and why."""
 

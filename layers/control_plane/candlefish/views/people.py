@@ -8,6 +8,7 @@ from candlefish.catalog.people import person_of
 from candlefish.views.model import Reader, Role, Who
 
 # In their order: each may what those before it may.
+NOBODY = "the catalog knows nobody by your credential (people.yaml)"
 ROLES: tuple[Role, ...] = ("reader", "operator", "approver")
 
 
@@ -40,5 +41,5 @@ def lacks(reader: Reader, role: Role) -> str:
     if role in reader.roles:
         return ""
     if not reader.name:
-        return "the catalog knows nobody by your credential (people.yaml)"
+        return NOBODY
     return f"{reader.name} is no {role}; ask somebody who is"

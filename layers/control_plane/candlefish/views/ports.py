@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from candlefish.capacity.ports import CapacityStore
+from candlefish.catalog.model import Catalog
+from candlefish.ports import Now, Switchboard
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.release.pods import Pod
+from candlefish.service.ports import ServiceRecords
 from candlefish.signals.model import LoggedSignal
 
 
@@ -81,6 +85,13 @@ class SignalHistory(Protocol):
         """Part of the log, newest first. `before` as in `ReleaseHistory`."""
 
 
+class ListedRules(Protocol):
+    """What moves traffic now, as it says itself."""
+
+    def listed(self, listener: str) -> list[dict[str, Any]]:
+        """Every rule of a listener (`traffic.ports.Rules.listed`)."""
+
+
 class SlotWorkloads(Protocol):
     """What runs in the cluster, for people to see."""
 
@@ -92,3 +103,17 @@ class SlotWorkloads(Protocol):
         Unavailable, Throttled, ClusterRefused
             The cluster does not tell, or not in time; the message says why.
         """
+
+
+class Looking(NamedTuple):
+    """What views are made from. What is None is not asked: it says so where it would stand."""
+
+    environment: str
+    catalog: Catalog
+    records: ServiceRecords
+    history: ReleaseHistory
+    now: Now
+    rules: ListedRules | None = None
+    workloads: SlotWorkloads | None = None
+    switchboard: Switchboard | None = None
+    capacity: CapacityStore | None = None

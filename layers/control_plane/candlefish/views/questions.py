@@ -9,7 +9,7 @@ from candlefish.release.model import Approval, PlanStep
 from candlefish.release.request_approval import QUESTIONS
 from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import EvidenceView, QuestionView, Who
-from candlefish.views.people import approvers, named, who_is
+from candlefish.views.people import NOBODY, approvers, named, who_is
 from candlefish.views.slots import candidate_of
 from candlefish.views.steps import Whereabouts, leg_words, legs_of, next_weight
 from candlefish.views.words import lasting
@@ -22,18 +22,14 @@ def is_open(question: Approval | None, now: float) -> bool:
 
 def who_may_answer(question: Approval, catalog: Catalog) -> tuple[Person, ...]:
     """Who may answer it and has not said yes yet, by name."""
-    return tuple(
-        person
-        for person in approvers(catalog)
-        if not why_may_not(question, person.name, catalog)
-    )
+    return tuple(person for person in approvers(catalog) if not why_may_not(question, person.name, catalog))
 
 
 def why_may_not(question: Approval, name: str, catalog: Catalog) -> str:
     """Why a person may not answer, or not again; empty when they may."""
     person = catalog.people.get(name)
     if person is None:
-        return "the catalog knows nobody by your credential (people.yaml)"
+        return NOBODY
     try:
         require_may_answer(question, person, catalog)
     except NotAllowed as refusal:
@@ -48,7 +44,7 @@ def question_view(
     question, release = facts.question, facts.release
     if question is None or not is_open(question, facts.now) or not facts.holds_it:
         return None
-    weight, following = weight_of(facts), next_weight(release.plan, at)
+    weight, following = weight_now(facts), next_weight(release.plan, at)
     new = release.version.short
     return QuestionView(
         id=question.question,
@@ -97,7 +93,7 @@ def _if_yes(facts: ReleaseFacts, at: Whereabouts) -> str:
     return words
 
 
-def weight_of(facts: ReleaseFacts) -> int:
+def weight_now(facts: ReleaseFacts) -> int:
     """What the release's version is to get now, percent."""
     record = facts.record
     slot = candidate_of(record) if record and facts.holds_it else None

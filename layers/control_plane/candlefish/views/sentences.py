@@ -13,10 +13,10 @@ from candlefish.views.evidence import bad_words, harm_words
 from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import EvidenceView, PodsView, QuestionView, Tone
 from candlefish.views.people import who_is
-from candlefish.views.questions import people_words, weight_of
+from candlefish.views.questions import people_words, weight_now
 from candlefish.views.slots import candidate_of
 from candlefish.views.steps import Whereabouts, leg_now
-from candlefish.views.words import lasting, many, share_words, spelled
+from candlefish.views.words import lasting, many, percentage, spelled
 
 Said = tuple[str, Tone]
 _TONES: dict[str, Tone] = {"no_harm": "good", "harmed": "bad", "cannot_tell": "unknown", "none": "info"}
@@ -35,18 +35,18 @@ def release_says(
         case "promoted":
             return _promoted(facts, evidence)
         case "rolling_back":
-            return f"rolling back: {cause_words(facts, catalog)}; {_where_back(facts)}", "bad"
+            return _going_back(facts, catalog), "bad"
         case "rolled_back":
             return _rolled_back(facts, catalog), "bad"
         case "refused":
-            why = _reason(facts.entries, "refused") or "it is not written down why"
-            return f"refused: {why}", "bad"
+            why = _reason(facts.entries, "refused") or ("" if facts.glanced else "it is not written down why")
+            return f"refused: {why}" if why else "refused", "bad"
         case _:
             pass
     if facts.record is None:
         return "not known: the record of its service could not be read", "unknown"
     if facts.goes_back:
-        return f"rolling back: {cause_words(facts, catalog)}; {_where_back(facts)}", "bad"
+        return _going_back(facts, catalog), "bad"
     if not facts.holds_it:
         return "not known: it is not over, and no longer has its service", "unknown"
     assert facts.record.holder
@@ -61,7 +61,7 @@ def release_says(
     if question is not None:
         return f"waits for an answer by {people_words(question.may_answer)}: {question.asks}", "warning"
     if facts.record.stops and (release.status == "held" or _paused(facts.record.stops)):
-        return held_words(facts.record.stops, weight_of(facts), catalog, release.environment), "warning"
+        return held_words(facts.record.stops, weight_now(facts)), "warning"
     return _running(facts, at, evidence)
 
 
@@ -73,8 +73,8 @@ def _running(facts: ReleaseFacts, at: Whereabouts, evidence: EvidenceView) -> Sa
     pods = facts.pods.get(slot) if slot else None
     match kind:
         case "judge" | "bake":
-            if evidence.state == "none":
-                return f"{new} has {weight_of(facts)}%, and is about to be judged", "info"
+            if evidence.state == "none" or not facts.judged_now:
+                return f"{new} has {weight_now(facts)}%, and is about to be judged", "info"
             return evidence.says, _TONES[evidence.state]
         case "deploy":
             return _pods_words(f"{new} is being deployed", pods)
@@ -128,6 +128,12 @@ def _promoted(facts: ReleaseFacts, evidence: EvidenceView) -> Said:
     return says, "good"
 
 
+def _going_back(facts: ReleaseFacts, catalog: Catalog) -> str:
+    rollback = facts.record.rollback if facts.record and facts.goes_back else None
+    why = cause_words(facts, catalog) or (without_arithmetic(rollback.reason) if rollback else "")
+    return f"rolling back: {why}; {_where_back(facts)}" if why else f"rolling back; {_where_back(facts)}"
+
+
 def _where_back(facts: ReleaseFacts) -> str:
     record = facts.record
     if record is None or record.rollback is None:
@@ -148,9 +154,10 @@ def _rolled_back(facts: ReleaseFacts, catalog: Catalog) -> str:
     after = (
         f" after {spelled(went - began)}" if began is not None and went is not None and went >= began else ""
     )
-    says = f"rolled back{after}: {cause_words(facts, catalog, brief=True)}"
+    why = cause_words(facts, catalog, brief=True)
+    says = f"rolled back{after}: {why}" if why else f"rolled back{after}"
     met = _met(facts)
-    if began is None and facts.entries and not facts.older:
+    if began is None and went is not None and not facts.older:
         return f"{says}; no user met it"
     return f"{says}; {many(met, 'request')} met it" if met else says
 
@@ -161,7 +168,7 @@ def cause_words(facts: ReleaseFacts, catalog: Catalog, *, brief: bool = False) -
     if seen and seen.action == "rollback":
         counts = seen.stretch if len(seen.stretch) == 4 else (0, 0, seen.new.requests, seen.new.errors)
         if brief and counts[2]:
-            return f"{share_words(counts[3] / counts[2])} of requests {bad_words(seen.metric or 'errors')}"
+            return f"{percentage(counts[3] / counts[2])} of requests {bad_words(seen.metric or 'errors')}"
         old = facts.release.replaces
         return f"harmed: {harm_words(seen, old.short if old else 'the old version')}"
     denied = next((entry for entry in facts.entries if entry.kind == "denied"), None)
@@ -170,7 +177,9 @@ def cause_words(facts: ReleaseFacts, catalog: Catalog, *, brief: bool = False) -
     entry = next((entry for entry in facts.entries if entry.kind in ("rolling_back", "roll_back")), None)
     if entry is None:
         entry = next((entry for entry in facts.entries if entry.kind == "rolled_back"), None)
-        return without_arithmetic(entry.reason) if entry else "it is not written down why"
+        if entry is None:
+            return "" if facts.glanced else "it is not written down why"
+        return without_arithmetic(entry.reason)
     who = person_of(entry.by, catalog.people)
     says = without_arithmetic(entry.reason)
     return f"{who.name} took it back: {says}" if who else says
@@ -191,12 +200,11 @@ def _exposed(facts: ReleaseFacts) -> float | None:
     return min([*shifts, *served], default=None)
 
 
-def held_words(holds: Sequence[Hold], weight: int, catalog: Catalog, environment: str) -> str:
+def held_words(holds: Sequence[Hold], weight: int) -> str:
     """Why a release does not go on, and what lets it."""
     people = [hold for hold in holds if hold.is_pause]
     if len(people) == len(holds) and people:
-        who = who_is(people[0].by, catalog, environment).name
-        return f"paused at {weight}% by {who}: {people[0].reason}; it goes on when somebody resumes it"
+        return f"{'; '.join(hold.reason for hold in people)}; it stays at {weight}% until somebody resumes it"
     why = "; ".join(hold.reason for hold in holds)
     return f"held at {weight}%: {why}; it goes on when that is over"
 

@@ -71,6 +71,8 @@ class Whereabouts(msgspec.Struct, frozen=True):
     since: float = 0.0
     # The last that was begun is done: the release waits before the next one, or is over.
     waits: bool = False
+    # How many were done when a person skipped the rest.
+    done_first: int = 0
 
 
 def steps_done(plan: Sequence[PlanStep], entries: Sequence[ReleaseEntry]) -> int:
@@ -102,10 +104,10 @@ def steps_view(
     for number, leg in enumerate(legs_of(plan), 1):
         state = _state(leg, at, status)
         steps = plan[leg.first : leg.last + 1]
-        if any(step.skipped_by for step in steps) and state in ("done", "next"):
+        if any(step.skipped_by for step in steps) and state in ("done", "next") and leg.last >= at.done_first:
             state = "skipped"
-        if state in ("now", "failed") or (state in ("done", "skipped") and not current):
-            current = max(current, number) if state in ("now", "failed") else current
+        if state in ("now", "failed"):
+            current = number
         running = state == "now" and not at.waits and 0 < at.begun <= len(plan)
         within = plan[at.begun - 1].within if running else 0.0
         views.append(

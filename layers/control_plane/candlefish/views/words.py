@@ -1,6 +1,6 @@
 """Numbers, times and lists as people say them: pure, English, plain text.
 
-Sentences of the read model name lengths of time ("7 min"), never clocks: whoever draws them says `moment` in the
+Sentences of the read model name lengths of time ("7 min"), never clocks: whoever draws them says `clock_words` in the
 reader's zone.
 """
 
@@ -39,7 +39,7 @@ def many(number: int, word: str, words: str = "") -> str:
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 
-def share_words(share: float) -> str:
+def percentage(share: float) -> str:
     """A share as people say it: `0`, `0.24%`, `21%`."""
     percent = 100 * share
     if percent <= 0:
@@ -54,7 +54,8 @@ def counted(requests: int, events: int, what: str) -> str:
     """`12 of 5,020 requests failed (0.24%)`; `what` is what is bad about them."""
     if not requests:
         return "no requests"
-    return f"{events:,} of {many(requests, 'request')} {what} ({share_words(events / requests)})"
+    told = f"{events:,} of {many(requests, 'request')} {what}"
+    return f"{told} ({percentage(events / requests)})" if events else told
 
 
 def listing(words: Sequence[str], last: str = "and") -> str:
@@ -69,7 +70,7 @@ def upper_first(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def moment(at: float, zone: str, now: float) -> str:
+def clock_words(at: float, zone: str, now: float) -> str:
     """A moment on the reader's clock, with the zone: `14:41 PST`, on another day `Tue 1 Dec 09:00 PST`."""
     if not 0 <= at <= LAST_MOMENT:
         return "?"
@@ -82,8 +83,8 @@ def moment(at: float, zone: str, now: float) -> str:
 def left_until(until: float, zone: str, now: float) -> str:
     """`7 min left, until 14:41 PST`; `over since 14:41 PST` when it is."""
     if until <= now:
-        return f"over since {moment(until, zone, now)}"
-    return f"{lasting(until - now)} left, until {moment(until, zone, now)}"
+        return f"over since {clock_words(until, zone, now)}"
+    return f"{lasting(until - now)} left, until {clock_words(until, zone, now)}"
 
 
 def _zone(name: str) -> tzinfo:

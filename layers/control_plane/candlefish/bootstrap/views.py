@@ -1,0 +1,247 @@
+"""Composition root of what people see."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from candlefish.adapters.aws.api import client, session
+from candlefish.bootstrap.core import (
+    catalog,
+    declared,
+    environment,
+    now,
+    records,
+    region,
+    switchboard,
+    table,
+)
+from candlefish.invocation import seconds_left
+from candlefish.settings import Setting, Settings
+
+if TYPE_CHECKING:
+    from candlefish.adapters.kubernetes.api import Api
+    from candlefish.adapters.kubernetes.shares import ShareOfPods
+    from candlefish.adapters.kubernetes.slots import KubernetesSlots
+    from candlefish.adapters.table.bills import DynamoBills
+    from candlefish.adapters.table.capacity import DynamoCapacity
+    from candlefish.adapters.table.drills import DynamoDrills
+    from candlefish.adapters.table.failovers import DynamoRuns
+    from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
+    from candlefish.traffic.movers import Movers
+    from candlefish.views.model import (
+        AuditPage,
+        CalendarView,
+        CostView,
+        FleetView,
+        MeView,
+        Reader,
+        RecoveryView,
+        ReleasesPage,
+        ReleaseView,
+        ServiceView,
+        SignalsPage,
+        TimelinePage,
+    )
+    from candlefish.views.ports import Looking
+    from candlefish.views.weights import RecentRules
+
+__all__ = ["catalog", "declared", "environment", "now", "region"]
+
+# So long a person waits for the cluster, in seconds; then its Pods are unknown.
+PATIENCE = 3.0
+
+
+class ViewSettings(Settings):
+    """What functions of views are told."""
+
+    # Empty where no cluster is asked.
+    cluster_name = Setting(str, optional="")
+
+
+settings = ViewSettings()
+
+
+class Patience:
+    """How long the cluster is waited for: so many seconds from the newest beginning."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._until = seconds, 0.0
+
+    def begin(self) -> None:
+        self._until = now() + self._seconds
+
+    def left(self) -> float:
+        return min(self._until - now(), seconds_left())
+
+
+class Views:
+    """Everything that is to be seen, as the API's addresses name it; each is made when it is asked for."""
+
+    def fleet(self, reader: Reader) -> FleetView:
+        from candlefish.views.see_fleet import see_fleet
+
+        return see_fleet(reader, looking=looking())
+
+    def service(self, name: str, reader: Reader) -> ServiceView:
+        from candlefish.views.see_service import see_service
+
+        return see_service(name, reader, looking=looking())
+
+    def releases(self, service: str, before: str = "") -> ReleasesPage:
+        from candlefish.views.see_releases import see_releases
+
+        return see_releases(service, before, looking=looking())
+
+    def release(self, id: str, reader: Reader, *, live: bool = True) -> ReleaseView:
+        """One release; without `live` nothing but the table is asked, for who tells people of it."""
+        from candlefish.views.see_release import see_release
+
+        return see_release(id, reader, looking=looking() if live else looking_at_the_table(), live=live)
+
+    def timeline(self, release: str, before: str = "") -> TimelinePage:
+        from candlefish.views.see_timeline import see_timeline
+
+        return see_timeline(release, before, looking=looking())
+
+    def signals(self, before: str = "") -> SignalsPage:
+        from candlefish.views.see_signals import see_signals
+
+        return see_signals(before, looking=looking(), signals=signal_history())
+
+    def recovery(self) -> RecoveryView:
+        from candlefish.views.see_recovery import see_recovery
+
+        return see_recovery(
+            looking=looking(), runs=failovers(), drills=drills_and_audits(), audits=drills_and_audits()
+        )
+
+    def calendar(self) -> CalendarView:
+        from candlefish.views.see_calendar import see_calendar
+
+        return see_calendar(looking=looking())
+
+    def cost(self) -> CostView:
+        from candlefish.views.see_cost import see_cost
+
+        return see_cost(looking=looking(), bills=kept_bills())
+
+    def audit(self, before: str = "") -> AuditPage:
+        from candlefish.views.see_audit import see_audit
+
+        return see_audit(before, looking=looking(), signals=signal_history(), runs=failovers())
+
+    def me(self, reader: Reader) -> MeView:
+        from candlefish.views.see_me import see_me
+
+        return see_me(reader, looking=looking())
+
+
+@cache
+def views() -> Views:
+    return Views()
+
+
+@cache
+def looking() -> Looking:
+    """All that views are made from."""
+    found = looking_at_the_table()
+    return found._replace(
+        rules=recent_rules(),
+        workloads=workloads() if settings.cluster_name else None,
+        switchboard=switchboard(),
+    )
+
+
+@cache
+def looking_at_the_table() -> Looking:
+    """What views are made from, for who tells people of a release: nothing but the table is asked."""
+    from candlefish.views.ports import Looking
+
+    sleeps = None if declared().production else sleep_record()
+    return Looking(environment(), catalog(), records(), release_history(), now, capacity=sleeps)
+
+
+@cache
+def release_history() -> DynamoHistory:
+    from candlefish.adapters.table.history import DynamoHistory
+
+    return DynamoHistory(client("dynamodb"), table(), environment())
+
+
+@cache
+def signal_history() -> DynamoSignalHistory:
+    from candlefish.adapters.table.history import DynamoSignalHistory
+
+    return DynamoSignalHistory(client("dynamodb"), table(), environment())
+
+
+@cache
+def failovers() -> DynamoRuns:
+    from candlefish.adapters.table.failovers import DynamoRuns
+
+    return DynamoRuns(client("dynamodb"), table(), environment())
+
+
+@cache
+def drills_and_audits() -> DynamoDrills:
+    from candlefish.adapters.table.drills import DynamoDrills
+
+    return DynamoDrills(client("dynamodb"), table(), environment())
+
+
+@cache
+def kept_bills() -> DynamoBills:
+    from candlefish.adapters.table.bills import DynamoBills
+
+    return DynamoBills(client("dynamodb"), table(), environment())
+
+
+@cache
+def sleep_record() -> DynamoCapacity:
+    from candlefish.adapters.table.capacity import DynamoCapacity
+
+    return DynamoCapacity(client("dynamodb"), table(), environment())
+
+
+@cache
+def recent_rules() -> RecentRules:
+    from candlefish.views.weights import RecentRules
+
+    return RecentRules(_movers(), now)
+
+
+@cache
+def _movers() -> Movers:
+    from candlefish.adapters.aws.elbv2 import LoadBalancer
+    from candlefish.traffic.movers import Movers
+
+    return Movers(LoadBalancer(client("elbv2")), _shares)
+
+
+def _shares() -> ShareOfPods:
+    _patience().begin()
+    from candlefish.adapters.kubernetes.cluster import KubernetesCluster
+    from candlefish.adapters.kubernetes.shares import ShareOfPods
+
+    return ShareOfPods(KubernetesCluster(_kubernetes()), _kubernetes())
+
+
+@cache
+def workloads() -> KubernetesSlots:
+    from candlefish.adapters.kubernetes.slots import KubernetesSlots
+
+    return KubernetesSlots(_kubernetes, _patience().begin)
+
+
+@cache
+def _patience() -> Patience:
+    return Patience(PATIENCE)
+
+
+@cache
+def _kubernetes() -> Api:
+    from candlefish.adapters.kubernetes.eks import eks_api
+
+    credentials = session().get_credentials()
+    return eks_api(client("eks"), settings.cluster_name, credentials, now, _patience().left)

@@ -1,0 +1,224 @@
+"""A service in a line, and what of it needs a person (pure)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from candlefish.catalog.model import Catalog
+from candlefish.service.model import BadVersion
+from candlefish.service.record import ServiceRecord, UnreadableRecord
+from candlefish.views.entries import without_arithmetic
+from candlefish.views.facts import ReleaseFacts, Surroundings
+from candlefish.views.model import EntryView, Left, NeedView, Reader, ReleaseView, ServiceCell, Tone, Who
+from candlefish.views.questions import people_words
+from candlefish.views.release_view import release_view
+from candlefish.views.slots import candidate_of, version_view
+from candlefish.views.words import DAY, HOUR, lasting, spelled
+
+# For how long a version that was taken back asks a person to look.
+LOOKED_FOR = DAY
+_STATUS_COMMAND = "candlefish status {service} -e {environment}"
+
+
+def owner_in(service: str, catalog: Catalog) -> str:
+    """Who owns a service, as the catalog says; empty where it has none of that name."""
+    declared = catalog.services.get(service)
+    return declared.owner if declared else ""
+
+
+def service_cell(
+    record: ServiceRecord,
+    facts: ReleaseFacts | None,
+    around: Surroundings,
+    reader: Reader,
+    catalog: Catalog,
+    now: float,
+) -> tuple[ServiceCell, tuple[NeedView, ...]]:
+    """A service as it stands, and what of it needs a person. `facts` are of the release that it is about, if any."""
+    live = record.stable_version
+    freeze = around.freeze_of(record.service)
+    cell = ServiceCell(
+        environment=record.environment,
+        service=record.service,
+        says="",
+        tone="good",
+        version=version_view(live) if live else None,
+        owner=owner_in(record.service, catalog),
+        asleep=around.asleep,
+        frozen=freeze is not None,
+        held=bool(record.holder and record.rollback is None and record.stops),
+    )
+    if record.quarantine:
+        says = f"in quarantine: {record.quarantine.reason}; nobody acts by its record"
+        need = _need(
+            record,
+            record.quarantine.at,
+            "bad",
+            f"{record.service} is {says}",
+            "candlefish records verify {service} -e {environment}",
+        )
+        return msgspec.structs.replace(cell, says=says, tone="bad", needs_person=True), (need,)
+    if facts is not None and (facts.holds_it or facts.goes_back):
+        return _with_release(cell, record, facts, reader, catalog)
+    if record.holder:
+        says = f"not known: release {(record.rollback or record.holder).release} could not be read"
+        return msgspec.structs.replace(cell, says=says, tone="unknown"), ()
+    if live is None:
+        return msgspec.structs.replace(cell, says="nothing has been released yet", tone="info"), ()
+    if bad := recently_bad(record, now):
+        label = _label(record, bad)
+        why = without_arithmetic(bad.reason)
+        says = f"{label} was rolled back {spelled(now - bad.at)} ago: {why}; all traffic on {live.short}"
+        told = f"{record.service} {label} was rolled back: {why}; find out why, and release a mended version"
+        need = _need(record, bad.at, "bad", told, _STATUS_COMMAND)
+        last = EntryView(bad.at, "rolled_back", "rolled back", "bad", why, Who("control-plane"))
+        return msgspec.structs.replace(cell, says=says, tone="bad", needs_person=True, last=last), (need,)
+    return _at_rest(cell, record, around, now), ()
+
+
+def _at_rest(cell: ServiceCell, record: ServiceRecord, around: Surroundings, now: float) -> ServiceCell:
+    live = record.stable_version
+    assert live and record.stable
+    tone: Tone = "good"
+    says = f"all traffic on {live.short}"
+    if not record.balanced and record.works_alone:
+        says = f"{live.short} works"
+    left: Left | None = None
+    if record.window_until > now:
+        left = Left("window", record.window_until, "then the version before is taken away")
+        says = f"{live.short} is live; watched for {lasting(record.window_until - now)} more"
+    if not record.slots[record.stable].running:
+        says, tone = f"{live.short} has no capacity on record", "warning"
+    if around.asleep or around.going:
+        tone = "info"
+        says = around.going or f"asleep; {live.short} when it wakes"
+        left = sleep_left(around) or left
+    return msgspec.structs.replace(
+        cell,
+        says=says,
+        tone=tone,
+        left=left,
+        release=record.promoted_release,
+        status="promoted" if record.promoted_release else None,
+    )
+
+
+def _with_release(
+    cell: ServiceCell, record: ServiceRecord, facts: ReleaseFacts, reader: Reader, catalog: Catalog
+) -> tuple[ServiceCell, tuple[NeedView, ...]]:
+    view = release_view(facts, reader, catalog)
+    slot = candidate_of(record)
+    old, new = cell.version, view.new
+    weight = record.desired.get(slot, 0) if slot and facts.holds_it else 0
+    arrow = f"{old.label} -> {new.label}" if old and not facts.goes_back else new.label
+    says = f"{arrow}: {view.says}" if facts.goes_back else f"{arrow}: {weight}%, {view.says}"
+    cell = msgspec.structs.replace(
+        cell,
+        says=says,
+        tone=view.tone,
+        incoming=new,
+        weight=weight,
+        release=view.id,
+        status=view.status,
+        step=view.step,
+        steps=len(view.steps),
+        left=view.left[0] if view.left else None,
+        needs_person=view.question is not None,
+        last=_last(facts, view),
+    )
+    return cell, needs_of(view, facts)
+
+
+def needs_of(view: ReleaseView, facts: ReleaseFacts) -> tuple[NeedView, ...]:
+    """What of a release under way needs a person: an answer."""
+    question = view.question
+    if question is None:
+        return ()
+    asked = facts.question
+    since = facts.record.holder.since if facts.record and facts.record.holder else facts.now
+    says = f"{view.service} {view.new.label} waits for an answer by {people_words(question.may_answer)}: {question.asks}"
+    command = f'candlefish approve {view.id} -e {view.environment} --question {question.id} --reason "..."'
+    if asked and asked.needed > 1:
+        says += f" ({len(question.given)} of {question.needed} said yes)"
+    return (
+        NeedView(
+            since or view.started_at,
+            "warning",
+            says,
+            view.environment,
+            view.service,
+            view.id,
+            question,
+            view.actions,
+            command,
+        ),
+    )
+
+
+def unreadable_cell(
+    lost: UnreadableRecord, environment: str, catalog: Catalog, now: float
+) -> tuple[ServiceCell, NeedView]:
+    """A service whose record cannot be read."""
+    cell = ServiceCell(
+        environment,
+        lost.service,
+        "not known: its record could not be read",
+        "unknown",
+        owner=owner_in(lost.service, catalog),
+        needs_person=True,
+    )
+    says = f"{lost.service}: {lost.why}"
+    return cell, NeedView(
+        now // HOUR * HOUR,
+        "bad",
+        says,
+        environment,
+        lost.service,
+        command=f"candlefish records verify -e {environment}",
+    )
+
+
+def recently_bad(record: ServiceRecord, now: float) -> BadVersion | None:
+    """The version that was taken back last, while nothing was released over it and nobody can have looked yet."""
+    bad = record.bad[-1] if record.bad else None
+    if bad is None or record.holder or now - bad.at > LOOKED_FOR or bad.at < record.generation_at - 1.0:
+        return None
+    return bad
+
+
+def _label(record: ServiceRecord, bad: BadVersion) -> str:
+    versions = [slot.version for slot in record.slots.values() if slot.version]
+    known = next((version.short for version in versions if bad.names(version)), "")
+    return known or bad.image.partition("@sha256:")[2][:12] or "a version"
+
+
+def sleep_left(around: Surroundings) -> Left | None:
+    """When an environment falls asleep or wakes; None where that is not known."""
+    if not around.turns_at:
+        return None
+    return Left("sleep", around.turns_at, "wakes then" if around.asleep else "falls asleep then")
+
+
+def _last(facts: ReleaseFacts, view: ReleaseView) -> EntryView | None:
+    """What happened last, as far as one glance tells: what the timeline said, or the judge's newest look."""
+    if view.timeline:
+        return msgspec.structs.replace(view.timeline[0], evidence={})
+    holder = facts.record.holder if facts.record else None
+    if facts.seen and (holder is None or facts.seen.at >= holder.since):
+        return EntryView(facts.seen.at, "judged", "judged", view.tone, view.evidence.says, Who("judge"))
+    step = next((each for each in view.steps if each.state == "now"), None)
+    if holder and holder.since and step:
+        return EntryView(
+            holder.since, step.kind, step.title, "info", f"{step.title} began", Who("control-plane")
+        )
+    return None
+
+
+def _need(record: ServiceRecord, at: float, tone: Tone, says: str, command: str) -> NeedView:
+    words = {"service": record.service, "environment": record.environment}
+    return NeedView(at, tone, says, record.environment, record.service, command=command.format(**words))
+
+
+def newest_first(needs: list[NeedView]) -> tuple[NeedView, ...]:
+    """What needs a person, newest first."""
+    return tuple(sorted(needs, key=lambda need: (-need.at, need.service)))

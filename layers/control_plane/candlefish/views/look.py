@@ -1,0 +1,142 @@
+"""What is read before something is shown. What cannot be read is said, and never stops the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from candlefish.automation import why_off
+from candlefish.capacity.calendar import desired_state, timetable
+from candlefish.clock import moment_of
+from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded
+from candlefish.release.freeze import open_freeze
+from candlefish.release.manifests.model import runner_name
+from candlefish.service.model import SLOTS, Slot
+from candlefish.service.record import ServiceRecord
+from candlefish.views.facts import FrozenNow, ReleaseFacts, Surroundings
+from candlefish.views.model import PodsView
+from candlefish.views.ports import Glance, Looking
+from candlefish.views.slots import pods_view
+from candlefish.views.weights import Weighed, weigh
+
+# How many entries of a timeline come at once.
+ENTRIES = 50
+
+
+def surroundings(looking: Looking) -> Surroundings:
+    """What holds for the environment: the switch, sleep, freezes."""
+    now, environment = looking.now(), looking.catalog.environment(looking.environment)
+    off = why_off(looking.switchboard) if looking.switchboard else ""
+    unknown: list[str] = []
+    freezes = []
+    if freeze := open_freeze(environment.freezes, environment.timezone, now):
+        end = moment_of(datetime.fromisoformat(freeze.end), ZoneInfo(environment.timezone), fold=1)
+        freezes.append(FrozenNow(end, freeze.reason or freeze.name))
+    asleep, going, turns = False, "", 0.0
+    if looking.capacity and not environment.production and environment.schedule:
+        try:
+            record = looking.capacity.get()
+            wanted = desired_state(timetable(environment, looking.catalog.calendars), record.overrides, now)
+            asleep, turns = record.phase == "asleep", wanted.until or 0.0
+            going = {"going_down": "falling asleep", "waking": "waking up"}.get(record.phase, "")
+        except ControlPlaneError as error:
+            unknown.append(f"whether {environment.name} sleeps could not be read: {error}")
+    return Surroundings(
+        automation_off=off,
+        asleep=asleep,
+        going=going,
+        turns_at=turns,
+        freezes=tuple(freezes),
+        unknown=tuple(unknown),
+    )
+
+
+def look_at_release(id: str, looking: Looking, *, live: bool) -> ReleaseFacts:
+    """Everything that is known of a release. `live` asks the load balancer and the cluster as well.
+
+    Raises
+    ------
+    InvalidInput
+        There is no release of that id here.
+    Unreadable
+        It is not one that this code can read.
+    """
+    glance = looking.history.glances([id])[id]
+    release = glance.release
+    if release is None or release.environment != looking.environment:
+        raise InvalidInput(
+            glance.unreadable
+            or f"there is no release {id[:80]!r} in {looking.environment}; list them with: candlefish status"
+        )
+    timeline = looking.history.entries_of(id, ENTRIES)
+    unknown: list[str] = []
+    record = record_of(release.service, looking, unknown)
+    concerned = record is not None and id in concerns(record)
+    weighed = weigh(record, looking.rules, looking.now()) if record and live and concerned else Weighed()
+    return ReleaseFacts(
+        release=release,
+        record=record,
+        now=looking.now(),
+        question=glance.question,
+        seen=glance.seen,
+        windows=looking.history.windows(id),
+        entries=timeline.entries,
+        older=timeline.older,
+        weights=weighed.weights,
+        pods=pods_in(record, looking) if record and live and concerned else {},
+        around=surroundings(looking),
+        unknown=(*unknown, *weighed.unknown),
+    )
+
+
+def glanced_facts(
+    glance: Glance, record: ServiceRecord | None, around: Surroundings, now: float
+) -> ReleaseFacts | None:
+    """What is known of a release from a glance alone, as a line of a list needs it."""
+    if glance.release is None:
+        return None
+    return ReleaseFacts(
+        glance.release, record, now, glance.question, glance.seen, glanced=True, around=around
+    )
+
+
+def concerns(record: ServiceRecord) -> tuple[str, ...]:
+    """The releases that a record is about now: who has it, what is taken back, what was promoted."""
+    running = (
+        [record.rollback.release] if record.rollback else [record.holder.release] if record.holder else []
+    )
+    return tuple(dict.fromkeys(each for each in (*running, record.promoted_release) if each))
+
+
+def record_of(service: str, looking: Looking, unknown: list[str]) -> ServiceRecord | None:
+    """A service's record; None where it cannot be read, with the reason among the unknown."""
+    try:
+        return looking.records.get(service)
+    except NotOnboarded:
+        raise
+    except ControlPlaneError as error:
+        unknown.append(str(error))
+        return None
+
+
+def pods_in(record: ServiceRecord, looking: Looking) -> Mapping[Slot, PodsView]:
+    """The Pods of both slots, where a slot has any."""
+    if looking.workloads is None:
+        return {}
+    found: dict[Slot, PodsView] = {}
+    namespace = looking.catalog.environment(looking.environment).namespace
+    for slot in SLOTS:
+        each = record.slots[slot]
+        if each.version is None and each.incoming is None and not each.running:
+            continue
+        try:
+            found[slot] = pods_view(looking.workloads.of_slot(namespace, runner_name(record, slot)))
+        except ControlPlaneError as error:
+            found[slot] = PodsView(unknown=str(error))
+    return found
+
+
+def glances_of(ids: Sequence[str], looking: Looking) -> Mapping[str, Glance]:
+    """Glances at releases; no call where there are none."""
+    return looking.history.glances(ids) if ids else {}

@@ -1,0 +1,29 @@
+"""See everything at a glance: so many calls, however many services there are."""
+
+from __future__ import annotations
+
+from candlefish.views.fleet_view import fleet_view, in_flight
+from candlefish.views.look import glances_of, surroundings
+from candlefish.views.model import FleetView, Reader
+from candlefish.views.ports import Looking
+
+
+def see_fleet(reader: Reader, *, looking: Looking) -> FleetView:
+    """Every service of the environment, what needs a person first.
+
+    Raises
+    ------
+    Throttled, Unavailable
+        The table does not answer; nothing is known.
+    """
+    known = looking.records.all()
+    ids = [id for record in known if (id := in_flight(record))]
+    return fleet_view(
+        known,
+        glances_of(ids, looking),
+        surroundings(looking),
+        reader,
+        looking.catalog,
+        looking.environment,
+        looking.now(),
+    )
