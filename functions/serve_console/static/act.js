@@ -1,5 +1,5 @@
 // What a person can do: says what will happen before it does, takes a reason, shows what the server answered.
-import { html, useEffect, useId, useRef, useState } from "./html.js";
+import { html, useId, useLayoutEffect, useRef, useState } from "./html.js";
 import { clock, people, person } from "./format.js";
 import { serverNow } from "./clock.js";
 
@@ -56,7 +56,7 @@ function Confirm({ action, about, app, close }) {
   const [until, setUntil] = useState(() => local(serverNow() + 2 * HOUR));
   const [state, setState] = useState({ busy: false, error: "", answer: "" });
   const label = LABELS[action.name];
-  useEffect(() => {
+  useLayoutEffect(() => {
     const shown = dialog.current;
     const before = document.activeElement;
     shown.showModal();

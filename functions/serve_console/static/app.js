@@ -78,7 +78,7 @@ function App({ problem }) {
       ${signedIn && !data && error && html`<${Trouble} error=${error} again=${again} />`}
       ${signedIn && !data && !error && path && html`<p class="boot" role="status">Loading.</p>`}
       ${route.view === "lost" && html`<h1 tabindex="-1" class="sentence">This place does not exist</h1><p><a href="#/">The fleet</a> has every service.</p>`}
-      ${data && View && html`<${View} key=${path} data=${data} route=${route} app=${app} />`}
+      ${data && View && (signedIn || session.until > 0) && html`<${View} key=${path} data=${data} route=${route} app=${app} />`}
     </main>`;
 }
 

@@ -96,10 +96,16 @@ function Matrix({ rows, columns, here }) {
   </table>`;
 }
 
+// Drawn again only when one of its cells is another one.
 function Row({ row, columns, here }) {
-  const linked = columns.some((column, n) => row.cells[n] && (!here || column.environment === here));
+  return useMemo(() => drawn(row, columns, here), [row.service, here, columns, ...row.cells]);
+}
+
+function drawn(row, columns, here) {
+  const mine = (column) => !here || column.environment === here;
+  const linked = columns.some((column, n) => row.cells[n] && mine(column));
   return html`<tr role="row"><th role="rowheader" scope="row">${linked ? html`<a href=${toService(row.service)}>${row.service}</a>` : row.service}<span class="owner muted">${row.owner}</span></th>
-    ${columns.map((column, n) => html`<td key=${column.environment} role="cell" data-environment=${column.environment}>${row.cells[n] ? html`<${Cell} cell=${row.cells[n]} mine=${!here || column.environment === here} />` : html`<span class="muted">not here</span>`}</td>`)}</tr>`;
+    ${columns.map((column, n) => html`<td key=${column.environment} role="cell" data-environment=${column.environment}>${row.cells[n] ? html`<${Cell} cell=${row.cells[n]} mine=${mine(column)} />` : html`<span class="muted">not here</span>`}</td>`)}</tr>`;
 }
 
 function Cell({ cell, mine }) {

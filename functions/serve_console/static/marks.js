@@ -78,7 +78,7 @@ export function Command({ command }) {
   if (!command) return null;
   const copy = () =>
     navigator.clipboard.writeText(command).then(() => say("Copied"), () => say("Select and copy it by hand"));
-  return html`<div class="command"><code tabindex="0" role="region" aria-label="The same at a terminal">${command}</code><button type="button" class="small" onClick=${copy}>${said}</button></div>`;
+  return html`<div class="command"><span class="unseen">At a terminal: </span><code tabindex="0">${command}</code><button type="button" class="small" onClick=${copy}>${said}<span class="unseen"> the command</span></button></div>`;
 }
 
 export const failed = (rate) => (rate ? percent(rate.requests ? rate.events / rate.requests : null) : "not known");
