@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import click
 from rich.console import Console, Group, RenderableType
 
 from candlefish.service.record import ServiceRecord
+from cli.lab_load import load_command
+from cli.progress import Progress
 from cli.simulate import simulate
 from cli.view import release_view, service_view
 
@@ -65,29 +68,30 @@ def up(
     if detach:
         _detach(directory)
         return
-    began = time.monotonic()
-    from lab import garbage
-
-    with garbage.lasting():
-        from lab.scenes.bring_up import bring_up
-        from lab.world import World
-
+    ended = threading.Event()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("moto").setLevel(logging.CRITICAL)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    world = World(
-        directory,
-        time_scale=time_scale,
-        say=lambda text: click.echo(f"{time.monotonic() - began:5.1f} s  {text}"),
-    )
-    with world:
-        from lab.choices import judged
+    with ExitStack() as stack:
+        with Progress("loading what plays AWS") as shown:
 
-        bring_up(world, environments or (judged(world.catalog).name,), services or None)
-        click.echo(f"{time.monotonic() - began:5.1f} s  ready\n")
-        click.echo(describe(world.status(), directory))
+            def say(text: str) -> None:
+                shown.tell(f"{shown.seconds:5.1f} s  {text}")
+                shown.says = text
+
+            from lab import garbage
+
+            with garbage.lasting():
+                from lab.choices import judged
+                from lab.scenes.bring_up import bring_up
+                from lab.world import World
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: ended.set())
+            say("starting what plays AWS")
+            world = stack.enter_context(World(directory, time_scale=time_scale, say=say))
+            bring_up(world, environments or (judged(world.catalog).name,), services or None)
+            say("ready")
+        click.echo("\n" + describe(world.status(), directory))
         (directory / "ready").touch()
         try:
             ended.wait()
@@ -106,10 +110,13 @@ def down(directory: Path) -> None:
         click.echo("no lab is running")
         return
     os.kill(pid, signal.SIGTERM)
-    for _ in looks(_END_SECONDS, every=0.1):
-        if not _command_of(pid):
-            click.echo("the lab is down")
-            return
+    with Progress(f"the lab (process {pid}) ends"):
+        for _ in looks(_END_SECONDS, every=0.1):
+            if not _command_of(pid):
+                break
+    if not _command_of(pid):
+        click.echo("the lab is down")
+        return
     raise click.ClickException(
         f"the lab (process {pid}) did not end within {_END_SECONDS:.0f} s; look at {directory}/lab.log"
     )
@@ -120,7 +127,7 @@ def down(directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what the control endpoint says.")
 def status(directory: Path, as_json: bool) -> None:
     """Say whether a lab runs, and where it listens."""
-    found = _ask(directory, "status")
+    found = ask_lab(directory, "status")
     click.echo(json.dumps(found, indent=2) if as_json else describe(found, directory))
 
 
@@ -299,7 +306,8 @@ def describe(found: dict[str, Any], directory: Path) -> str:
     return "\n".join(lines)
 
 
-def _ask(directory: Path, what: str) -> Any:
+def ask_lab(directory: Path, what: str) -> Any:
+    """What the control endpoint of a running lab says."""
     endpoint = environment_of(directory)["AWS_ENDPOINT_URL"]
     try:
         with urllib.request.urlopen(f"{endpoint}/_lab/{what}", timeout=60) as response:
@@ -327,12 +335,20 @@ def _detach(directory: Path) -> None:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}"},
         )
-    for _ in looks(_START_SECONDS, every=0.1):
-        if (directory / "ready").exists():
-            click.echo(log.read_text().rstrip())
-            return
-        if process.poll() is not None:
-            raise click.ClickException(f"the lab did not come up:\n{log.read_text()[-3000:]}")
+    told = 0
+    with Progress("the lab starts") as shown:
+        for _ in looks(_START_SECONDS, every=0.1):
+            ready = (directory / "ready").exists()
+            # Whole lines, as they come: that it goes on is seen.
+            text = log.read_text(errors="replace")
+            whole = text if ready else text[: text.rfind("\n") + 1]
+            if len(whole) > told:
+                shown.tell(whole[told:].rstrip("\n"))
+                told = len(whole)
+            if ready:
+                return
+            if process.poll() is not None:
+                raise click.ClickException(f"the lab did not come up:\n{log.read_text()[-3000:]}")
     raise click.ClickException(f"the lab was not ready after {_START_SECONDS:.0f} s; look at {log}")
 
 
@@ -357,3 +373,4 @@ def week(monday: Any, node_price: float, database_price: float) -> None:
 
 
 lab_command.add_command(simulate)
+lab_command.add_command(load_command)

@@ -6,11 +6,13 @@ the command prints goes through here (tests/unit/house/test_terminal.py).
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -39,6 +41,16 @@ def mark(passed: bool | None) -> Text:
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a text."""
     click.echo(legible(str(text)), err=err, nl=nl)
+
+
+def document(value: Any, *, indent: bool = True) -> None:
+    """Print a value as JSON. Its texts stay as they are: JSON in ASCII moves no cursor and is no command either."""
+    plain = msgspec.to_builtins(value)
+    said = json.dumps(plain, indent=2 if indent else None, ensure_ascii=True)
+    click.echo(said.replace("\x7f", "\\u007f"))
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def at_terminal() -> bool:
