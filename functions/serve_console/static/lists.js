@@ -52,11 +52,25 @@ function Share({ value, of, low, label, tone }) {
     <rect class=${tone === "bad" ? "harm" : "ink"} x="0" y="2" width=${at(value)} height="4" /><rect class="ink" x=${at(of)} y="0" width="0.6" height="8" /></svg>`;
 }
 
+// The coming days on one line, from now to the end of what is known within a week.
+const WEEK = 7 * 86400;
+function Week({ days, now }) {
+  const end = Math.min(now + WEEK, Math.max(...days.map((one) => one.end)));
+  const at = (t) => ((Math.min(Math.max(t, now), end) - now) / (end - now)) * 100;
+  const near = days.filter((one) => one.end > now && one.start < end);
+  if (end <= now || !near.length) return null;
+  // What is frozen is drawn over what is awake.
+  const drawn = [...near].sort((a, b) => (a.state === "frozen") - (b.state === "frozen"));
+  return html`<svg class="week" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${drawn.map((one) => html`<rect key=${`${one.start} ${one.state}`} class=${one.state} x=${at(one.start)} y=${one.state === "frozen" ? 7 : 0} width=${at(one.end) - at(one.start)} height=${one.state === "frozen" ? 3 : 10} />`)}<rect class="now" x="0" y="0" width="0.3" height="10" /></svg>
+    <div class="scale" aria-hidden="true"><span>now</span><span>${weekday(end)}</span></div>`;
+}
+
 const STATES = { awake: "awake", asleep: "asleep", frozen: "frozen" };
 export function Calendar({ data }) {
   return html`<${Head}>${data.says}<//>
     <${Lefts} left=${data.left} />
     <section aria-labelledby="days"><h2 id="days">The coming days</h2><p class="muted">In your time zone; the environment's is ${data.zone}.</p>
+      <${Week} days=${data.days} now=${data.now} />
       <table class="days" role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">From</th><th role="columnheader" scope="col">Until</th><th role="columnheader" scope="col">State</th><th role="columnheader" scope="col">Why</th></tr></thead>
       <tbody role="rowgroup">${data.days.map((one) => html`<tr role="row" key=${`${one.start} ${one.state}`} class=${one.state}><th role="rowheader" scope="row">${weekday(one.start)}, ${hours(one.start)}</th><td role="cell">${weekday(one.end)}, ${hours(one.end)}</td><td role="cell"><span class="state ${one.state}"><i aria-hidden="true"></i>${STATES[one.state]}</span></td><td role="cell">${one.says}</td></tr>`)}</tbody></table></section>`;
 }
