@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from candlefish.bootstrap import messages as words
 from candlefish.bootstrap import signals as wire
 from candlefish.handler import handler
 from candlefish.signals.notify import BusEvent, NotificationResult, notify
@@ -14,6 +15,8 @@ use = partial(
     ledger=wire.ledger(),
     links=wire.links(),
     owners=wire.owners_channels,
+    words=words.more_words,
+    elsewhere=wire.shown_in_chat,
 )
 
 

@@ -17,7 +17,7 @@ from candlefish.adapters.http.slack_chat import SlackChat
 from candlefish.adapters.http.slack_secret import slack_secret
 from candlefish.errors import AskedToWait, Misconfigured, Unavailable
 from candlefish.messages.decide import decide_messages
-from candlefish.messages.record import Shown
+from candlefish.messages.record import BUSY, Shown
 from candlefish.signals.notification import Notification
 from candlefish.views.model import ReleaseView
 from tests.support import views
@@ -105,18 +105,26 @@ def test_an_answer_takes_the_buttons_and_says_who_said_what(world: SlackWorld, s
     world.show(views.release_question())
     world.show(approved(views.release_question()))
     (main,) = slack.in_channel("platform")
-    asked, decided = slack.in_channel("platform", main.ts)
+    (asked,) = slack.in_channel("platform", main.ts)
     assert asked.buttons() == {} and asked.texts()[0].endswith("approved by platform-lead")
     assert "looks well" in asked.texts()
-    assert decided.texts()[0] == "approved by platform-lead: looks well" and not decided.aloud
     # A later question of the same release leaves the first as it was answered.
     again = entry(approved(views.release_question()), "approval_requested", "asked", "and to 100%?")
     question = replace(views.question(), id="0badcafe", weight=50, next_weight=100)
     world.show(replace(again, question=question, status="awaiting_approval"))
     world.show(entry(replace(again, question=None), "denied", "denied", "no", by="product-lead"))
     assert asked.texts()[0].endswith("approved by platform-lead")
-    last = [each for each in slack.in_channel("platform", main.ts) if "denied" in each.texts()[0]]
-    assert len(last) == 2
+    _, second = slack.in_channel("platform", main.ts)
+    assert second.texts()[0].endswith("denied by product-lead") and second.buttons() == {}
+
+
+def test_an_answer_to_a_question_that_stands_nowhere_is_said_in_the_thread(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    world.show(approved(views.release_question()))
+    (main,) = slack.in_channel("platform")
+    (decided,) = slack.in_channel("platform", main.ts)
+    assert decided.texts()[0] == "approved by platform-lead: looks well" and not decided.aloud
 
 
 def test_the_first_of_two_answers_is_seen_and_the_buttons_stay(
@@ -174,7 +182,7 @@ def test_a_rollback_is_a_new_message_to_its_owner_and_to_everybody(
     for words in (
         "21 of 100 requests failed (21%), 0 of 800 on 1.0.0",
         "Changed: 1.0.0 → 1.1.0, asked for by developer: faster search",
-        "100% 1.0.0 in green",
+        "██████████ 100% 1.0.0 in green",
         "backend-api-blue-7d9f-x2x: restarts again and again: exit code 137, out of memory",
         "Next: candlefish watch",
         "<https://console.example/#/releases/",
@@ -356,7 +364,7 @@ def test_who_dies_in_the_middle_leaves_it_to_the_next_who_says_nothing_twice(
     with pytest.raises(Killed):
         for _ in range(5):
             world.clock.forward(world.once(views.release_harmed()).again)
-    world.clock.forward(46)
+    world.clock.forward(BUSY + 1)
     world.show(views.release_harmed())
     assert len([each for each in slack.in_channel("default") if "Changed:" in "\n".join(each.texts())]) == 1
 

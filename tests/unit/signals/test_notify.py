@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from candlefish.errors import Misconfigured, Unavailable
@@ -128,3 +129,36 @@ def test_a_database_is_failed_over_by_its_own_command() -> None:
     world.switchboard.tag = "off"
     plain = told(world, "DatabaseUnavailable", service="", database="main").plain()
     assert "Next: candlefish failover database/main -e production --plan" in plain
+
+
+def test_what_is_shown_elsewhere_is_not_sent_nor_what_says_the_same_later() -> None:
+    rolled = BusEvent("e1", "release.rolled_back", {**RELEASE, "kind": "rolled_back"})
+    channels, ledger = {"sns": MemoryChannel(), "slack": MemoryChannel()}, MemoryLedger()
+    result = notify(
+        rolled,
+        channels=channels,
+        ledger=ledger,
+        links=PLACES,
+        elsewhere=lambda event, channel: channel == "slack",
+    )
+    assert result.channels == {"sns": "sent", "slack": "shown elsewhere"}
+    # The execution's own end says it again.
+    notify(
+        BusEvent("e2", "release.rolled_back", {**RELEASE, "kind": "rolled_back"}),
+        channels=channels,
+        ledger=ledger,
+        links=PLACES,
+    )
+    assert [len(each.got) for each in channels.values()] == [1, 0]
+
+
+def test_a_message_says_what_more_is_known() -> None:
+    mail = MemoryChannel()
+    notify(
+        EVENT,
+        channels={"sns": mail},
+        ledger=MemoryLedger(),
+        links=PLACES,
+        words=lambda event, message: msgspec.structs.replace(message, text="More."),
+    )
+    assert mail.got[0].text == "More."

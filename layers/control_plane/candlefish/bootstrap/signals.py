@@ -171,6 +171,16 @@ def owners_channels(event: BusEvent) -> Mapping[str, Channel]:
     return _of_owner(whose_news(event.detail_type, event.detail, whole.services))
 
 
+def shown_in_chat(event: BusEvent, channel: str) -> bool:
+    """`signals.notify.ShownElsewhere`: a release's news stand in its own message, where Slack lets us edit it."""
+    return (
+        channel == "slack"
+        and event.detail_type.startswith("release.")
+        and bool(event.detail.get("release"))
+        and slack_chat().edits()
+    )
+
+
 @cache
 def _of_owner(name: str) -> Mapping[str, Channel]:
     from candlefish.adapters.aws.sns import SnsChannel

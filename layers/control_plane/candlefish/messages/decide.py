@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from candlefish.messages.draw import (
     answered_message,
@@ -50,11 +50,13 @@ def decide_messages(view: ReleaseView, shown: Shown, *, owner: str, link: str, n
     if not channels:
         return Wish(untold=note if matters else "")
     home = channels[0]
+    questions = [*_questions(view, shown, home, link, note)]
+    said = {*shown.said, *(mark for each in questions for mark in each.covers)}
     messages = (
         *_rollback(view, channels, link, note),
         _main(view, shown, home, link, note),
-        *_questions(view, shown, home, link, note),
-        *_decisions(view, shown, home),
+        *questions,
+        *_decisions(view, said, home),
     )
     return Wish(messages, tuple(_pictures(view, shown, home)))
 
@@ -82,8 +84,9 @@ def _questions(view: ReleaseView, shown: Shown, home: str, link: str, note: str)
         prefix, _, id = name.rpartition("/")
         closed = f"closed/{id}"
         if prefix == f"question/{view.id}" and closed not in shown.said and (asked is None or asked.id != id):
-            message = answered_message(view, _answer(view.timeline))
-            yield Wanted(name, post.channel, message, below=MAIN, covers=(closed,))
+            answer = _answer(view.timeline)
+            covers = (closed, said_mark(view, answer)) if answer else (closed,)
+            yield Wanted(name, post.channel, answered_message(view, answer), below=MAIN, covers=covers)
 
 
 def _answer(timeline: Sequence[EntryView]) -> EntryView | None:
@@ -96,11 +99,11 @@ def _answer(timeline: Sequence[EntryView]) -> EntryView | None:
     return None
 
 
-def _decisions(view: ReleaseView, shown: Shown, home: str) -> Iterator[Wanted]:
+def _decisions(view: ReleaseView, said: Set[str], home: str) -> Iterator[Wanted]:
     fresh = [
         each
         for each in reversed(view.timeline)
-        if each.kind in NEWS and each.kind not in ELSEWHERE and said_mark(view, each) not in shown.said
+        if each.kind in NEWS and each.kind not in ELSEWHERE and said_mark(view, each) not in said
     ]
     for aloud in (True, False):
         entries = [each for each in fresh if (each.kind in ALOUD) is aloud]

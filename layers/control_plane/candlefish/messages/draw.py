@@ -21,7 +21,7 @@ ENDS = {
     "window": "taken back on its own until",
     "sleep": "awake until",
 }
-BAR = 20
+BAR = 10
 SPARKS = "▁▂▃▄▅▆▇█"
 # Pods that are not well, of which a message names so many.
 MOST_TROUBLES = 3
@@ -136,9 +136,10 @@ def rollback_message(view: ReleaseView, *, link: str = "", note: str = "") -> Ch
     cause = next((each for each in view.timeline if each.kind == "rolling_back"), None)
     troubles = [each for slot in view.slots for each in slot.pods.troubles][:MOST_TROUBLES]
     evidence = view.evidence.says if view.evidence.state != "none" else ""
+    why = f"Cause: {cause.says} (by {person(cause.by)})" if cause and cause.says not in view.says else ""
     lines = (
-        f"Cause: {cause.says} (by {person(cause.by)})" if cause and cause.says not in view.says else "",
-        evidence if evidence and evidence not in view.says else "",
+        why,
+        evidence if evidence not in view.says + why else "",
         f"Changed: {version_change(view)}, asked for by {person(view.requested_by)}: {view.reason}",
         *(slot_line(each) for each in view.slots if each.version),
         *(f"{each.pod}: {each.says}" for each in troubles),
@@ -174,19 +175,27 @@ def step_word(step: StepView) -> str:
 
 
 def slot_line(slot: SlotView) -> str:
-    """A slot in a line: version, weight as a bar and a number, Pods, rate."""
-    weight = slot.wanted if slot.real is None else slot.real
-    filled = round(weight / 100 * BAR)
+    """A slot in a line, with its weight as a bar before it."""
+    filled = round(shown_weight(slot) / 100 * BAR)
+    return "█" * filled + "░" * (BAR - filled) + " " + slot_words(slot)
+
+
+def shown_weight(slot: SlotView) -> int:
+    """The weight that the load balancer has; the one that is wanted, where it was not asked."""
+    return slot.wanted if slot.real is None else slot.real
+
+
+def slot_words(slot: SlotView) -> str:
+    """A slot: weight, version, Pods, rate."""
     # A message grows old: what nobody asked of the cluster is left out, not called well.
     pods = "" if slot.pods.unknown else f", {slot.pods.ready}/{slot.pods.desired} ready"
     restarting = f", {slot.pods.restarting} restarting" if pods and slot.pods.restarting else ""
     share = slot.errors.share if slot.errors else None
-    rate = f", {share:.{0 if share >= 0.1 else 2}%} failed" if share is not None else ""
+    rate = f", {share:.{2 if 0 < share < 0.1 else 0}%} failed" if share is not None else ""
     slow = f", p95 {slot.p95 * 1000:.0f} ms" if slot.p95 is not None else ""
     wanted = f" (wanted {slot.wanted}%)" if slot.real is not None and slot.real != slot.wanted else ""
     label = slot.version.label if slot.version else ""
-    bar = "█" * filled + "░" * (BAR - filled)
-    return f"{bar} {weight}%{wanted} {label} in {slot.slot}{pods}{restarting}{rate}{slow}"
+    return f"{shown_weight(slot)}%{wanted} {label} in {slot.slot}{pods}{restarting}{rate}{slow}"
 
 
 def picture_words(view: ReleaseView) -> str:

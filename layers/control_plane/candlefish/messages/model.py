@@ -87,3 +87,7 @@ class ShowResult(msgspec.Struct, frozen=True):
 
     done: tuple[str, ...] = ()
     again: float = 0.0
+
+    @property
+    def outcome(self) -> tuple[str, float]:
+        return "; ".join(self.done) or "nothing to do", self.again

@@ -29,8 +29,6 @@ WEIGHT: Colour = (236, 239, 241)
 WIDE, HIGH_ALL = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 34, 46
 LETTER = 2
-# Of two-sided bounds at 95%.
-Z = 1.959964
 # Shares that an axis ends at.
 ENDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -84,13 +82,11 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def bounds_of(side: SideView) -> Bounds | None:
-    """Wilson's interval of a window's share of failed requests; None without requests."""
+    """A window's share of failed requests; None without requests."""
     if side.requests <= 0:
         return None
-    n, p = side.requests, min(1.0, side.errors / side.requests)
-    middle, wide = p + Z * Z / (2 * n), Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-    over = 1 + Z * Z / n
-    return Bounds(max(0.0, (middle - wide) / over), p, min(1.0, (middle + wide) / over))
+    share = min(1.0, side.errors / side.requests)
+    return Bounds(share if side.low is None else side.low, share, share if side.high is None else side.high)
 
 
 def rates_picture(points: Sequence[PointView]) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-# Who shows a release and has not said so for this long, in seconds, is gone.
-BUSY = 45.0
+# Who shows a release and has not said so for this long, in seconds, is gone: longer than its function may run.
+BUSY = 75.0
 # A channel that took nothing for good is tried again after this, in seconds.
 REFUSED = 600.0
 

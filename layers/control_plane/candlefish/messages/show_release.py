@@ -168,6 +168,9 @@ class _Turn:
             self._done.append(f"no picture: {error}")
             file = ""
         self._keep(keep_picture(self._shown, wanted.name, wanted.channel, file))
+        if file:
+            # The message shows it from the next edit on: until then Slack has looked at it.
+            self._again = max(self._again, TURN)
 
     def _may(self, channel: str) -> bool:
         """Whether a channel takes something now; it is asked again when it does."""

@@ -37,6 +37,22 @@ class NotificationResult(msgspec.Struct, frozen=True):
 OwnersChannels = Callable[[BusEvent], Mapping[str, Channel]]
 
 
+# A message with what more is known of its event.
+MoreWords = Callable[[BusEvent, Notification], Notification]
+# Whether an event is shown on a kind of channel in another way than by a message of its own.
+ShownElsewhere = Callable[[BusEvent, str], bool]
+
+
+def as_it_is(event: BusEvent, message: Notification) -> Notification:
+    """Nothing more is known."""
+    return message
+
+
+def nowhere_else(event: BusEvent, channel: str) -> bool:
+    """Every event is a message."""
+    return False
+
+
 def of_nobody(event: BusEvent) -> Mapping[str, Channel]:
     """Everything is everybody's."""
     return {}
@@ -49,8 +65,12 @@ def notify(
     ledger: NotificationLedger,
     links: ConsoleLinks,
     owners: OwnersChannels = of_nobody,
+    words: MoreWords = as_it_is,
+    elsewhere: ShownElsewhere = nowhere_else,
 ) -> NotificationResult:
     """Send an event's message to every kind of channel that did not get it yet: the owner's of that kind, or everybody's.
+
+    Where a kind of channel shows it in another way, nothing is sent, and what says the same later is not sent either.
 
     Raises
     ------
@@ -63,6 +83,7 @@ def notify(
     text = notification_of(event.detail_type, event.detail, links)
     if text is None:
         return NotificationResult("", {})
+    text = words(event, text)
     key = text.key or event.id
     mine = owners(event)
     results: dict[str, str] = {}
@@ -70,6 +91,10 @@ def notify(
     for name in dict.fromkeys((*channels, *mine)):
         if name in text.told_by or not ledger.claim(key, name, again=text.again):
             results[name] = "sent before"
+            continue
+        if elsewhere(event, name):
+            ledger.mark(key, name)
+            results[name] = "shown elsewhere"
             continue
         try:
             _send(text, mine.get(name), channels.get(name))
