@@ -21,6 +21,10 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "abort": Command(
+        "cli.steer:abort_command",
+        "End RELEASE while it runs: all traffic back, and its version is not remembered as bad.",
+    ),
     "approve": Command(
         "cli.release:approve_command",
         "Say yes to a question of RELEASE, as the person your credentials name.",
@@ -58,6 +62,10 @@ COMMANDS = {
     "failover": Command(
         "cli.failover:failover_command", "Fail over TARGET: database/NAME, cache/NAME, application or region."
     ),
+    "freeze": Command(
+        "cli.steer:freeze_command",
+        "Freeze releases of SERVICE, or of the whole environment, at once; without --until, show what is frozen.",
+    ),
     "give-back": Command(
         "cli.take_over:give_back_command",
         "Give SERVICE back to what ran before: its users first, then nothing of the control plane is left.",
@@ -82,9 +90,17 @@ COMMANDS = {
         "cli.release:onboard_command",
         "Make the target groups, rules and first record of SERVICES; may be run again at any time.",
     ),
+    "pause": Command(
+        "cli.steer:pause_command",
+        "Let RELEASE go no further until somebody resumes it; what harms users is still rolled back.",
+    ),
     "plan": Command(
         "cli.plan:plan_command",
         "Show what a release of IMAGE to SERVICE would change, object by object, and the steps that it would take.",
+    ),
+    "promote": Command(
+        "cli.steer:promote_command",
+        "Give RELEASE all traffic now and promote it, without the rest of judging, baking and waiting.",
     ),
     "records": Command(
         "cli.records:records_command",
@@ -96,6 +112,10 @@ COMMANDS = {
     "respond": Command(
         "cli.respond:respond_command",
         "Say what the alerts in FILE would lead to now: the decision, its reason, the message people would get.",
+    ),
+    "resume": Command(
+        "cli.steer:resume_command",
+        "Let RELEASE go on that you paused, or that somebody else did if you are an approver.",
     ),
     "rollback": Command(
         "cli.release:rollback_command", "Put all traffic of SERVICE back on the version known to be good."
@@ -120,6 +140,14 @@ COMMANDS = {
     "train": Command(
         "cli.release:train_command",
         "Release several services in the order of their dependencies, all or nothing (see events/train.json).",
+    ),
+    "undo": Command(
+        "cli.steer:undo_command",
+        "Release the version that served SERVICE before, or the one named by --to, through all steps.",
+    ),
+    "unfreeze": Command(
+        "cli.steer:unfreeze_command",
+        "Lift the freeze of SERVICE, or that of the whole environment, before it ends by itself.",
     ),
     "wake": Command(
         "cli.capacity:wake_command", "Wake an environment until a time, whatever its schedule says."
