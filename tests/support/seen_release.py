@@ -25,7 +25,7 @@ from candlefish.release.shift_weights import shift_weights
 from candlefish.views.model import Reader, ReleaseView
 from candlefish.views.ports import Looking, SlotWorkload
 from candlefish.views.see_release import see_release
-from lab.memory.release import MemoryJudgements, MemoryLooks
+from lab.memory.release import MemoryFreezes, MemoryJudgements, MemoryLooks
 from lab.memory.views import MemoryHistory
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import World
@@ -64,6 +64,7 @@ class Watched:
         self.world = World(msgspec.structs.replace(record, window_until=0.0))
         self.looks, self.judgements = MemoryLooks(), MemoryJudgements()
         self.slots = FakeSlots()
+        self.freezes = MemoryFreezes("production")
         self.begun: ReleaseContext = self.world.begin(**{"label": "v2", **request})  # type: ignore[arg-type]
         self.index = 0
         self.last: Instruction | None = None
@@ -84,6 +85,7 @@ class Watched:
             rules=world.rules,
             workloads=self.slots,
             switchboard=world.switchboard,
+            freezes=self.freezes,
         )
 
     def view(self, reader: Reader = LEAD) -> ReleaseView:
@@ -96,7 +98,12 @@ class Watched:
         asked = NextStepInput(**{k: v for k, v in run.items() if k in names}, index=self.index)
         world = self.world
         self.last = next_step(
-            asked, catalog=world.catalog, records=world.records, journal=world.journal, now=world.clock
+            asked,
+            catalog=world.catalog,
+            records=world.records,
+            freezes=self.freezes,
+            journal=world.journal,
+            now=world.clock,
         )
         return self.last
 

@@ -156,10 +156,14 @@ def looking() -> Looking:
 @cache
 def looking_at_the_table() -> Looking:
     """What views are made from, for who tells people of a release: nothing but the table is asked."""
+    from candlefish.adapters.table.freezes import DynamoFreezes
     from candlefish.views.ports import Looking
 
     sleeps = None if declared().production else sleep_record()
-    return Looking(environment(), catalog(), records(), release_history(), now, capacity=sleeps)
+    frozen = DynamoFreezes(client("dynamodb"), table(), environment())
+    return Looking(
+        environment(), catalog(), records(), release_history(), now, capacity=sleeps, freezes=frozen
+    )
 
 
 @cache

@@ -100,11 +100,16 @@ def _promotion(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Ca
     why_not = lacks(reader, "operator")
     if not why_not and facts.record and facts.record.stops:
         why_not = "it is held: resume it first, or wait until what holds it ends"
-    if not why_not and reader.name not in may:
+    if not why_not:
         person = catalog.people.get(reader.name)
-        why_not = _why_not_promote(facts, person, catalog) if person else NOBODY
+        why_not = _why_not_promote(facts, _as(person, reader), catalog) if person else NOBODY
     who = tuple(named(person) for person in people if person.name in may)
     return ActionView("promote", does, not why_not, why_not, who, _on_release("promote", facts))
+
+
+def _as(person: Person, reader: Reader) -> Person:
+    """A person with no more than what the credential gives them."""
+    return msgspec.structs.replace(person, approver=person.approver and "approver" in reader.roles)
 
 
 def _why_not_promote(facts: ReleaseFacts, person: Person, catalog: Catalog) -> str:

@@ -33,6 +33,12 @@ def surroundings(looking: Looking) -> Surroundings:
     if freeze := open_freeze(environment.freezes, environment.timezone, now):
         end = moment_of(datetime.fromisoformat(freeze.end), ZoneInfo(environment.timezone), fold=1)
         freezes.append(FrozenNow(end, freeze.reason or freeze.name))
+    if looking.freezes:
+        try:
+            asked = looking.freezes.get().in_force(now)
+            freezes += [FrozenNow(each.until, each.reason, each.service, each.by) for each in asked]
+        except ControlPlaneError as error:
+            unknown.append(f"whether anything is frozen could not be read: {error}")
     asleep, going, turns = False, "", 0.0
     if looking.capacity and not environment.production and environment.schedule:
         try:

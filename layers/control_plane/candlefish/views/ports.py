@@ -12,6 +12,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.ports import Now, Switchboard
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.release.pods import Pod
+from candlefish.release.ports import Freezes
 from candlefish.service.ports import ServiceRecords
 from candlefish.signals.model import LoggedSignal
 
@@ -117,3 +118,4 @@ class Looking(NamedTuple):
     workloads: SlotWorkloads | None = None
     switchboard: Switchboard | None = None
     capacity: CapacityStore | None = None
+    freezes: Freezes | None = None

@@ -21,7 +21,7 @@ from candlefish.views.model import (
     SlotView,
 )
 from candlefish.views.people import who_is
-from candlefish.views.questions import approval_step, question_view, who_may_answer
+from candlefish.views.questions import approval_step, question_view, weight_now, who_may_answer
 from candlefish.views.sentences import release_says
 from candlefish.views.slots import slot_with, slots_view, version_view
 from candlefish.views.steps import Whereabouts, leg_now, steps_done, steps_view, then_words
@@ -137,7 +137,12 @@ def left_of(
         return (
             (Left("hold", since + longest, "if it is still held then, a person is asked"),) if longest else ()
         )
-    return _of_step(facts, at)
+    freeze = facts.around.freeze_of(release.service)
+    waits = freeze is not None and weight_now(facts) == 0
+    frozen = (
+        (Left("freeze", freeze.until, f"frozen until then: {freeze.reason}"),) if freeze and waits else ()
+    )
+    return (*frozen, *_of_step(facts, at))
 
 
 def _of_step(facts: ReleaseFacts, at: Whereabouts) -> tuple[Left, ...]:

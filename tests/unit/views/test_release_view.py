@@ -1,0 +1,424 @@
+"""A release as people see it, walked through its plan by the real use cases."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from candlefish.errors import InvalidInput, Unavailable
+from candlefish.release.decide_approval import ApprovalDecision, decide_approval
+from candlefish.release.model import AskedFreeze, ReleaseEntry
+from candlefish.release.pods import Condition, ContainerState, ContainerStatus, Meta, Pod, PodStatus, Waiting
+from candlefish.release.record import add_freeze
+from candlefish.release.steer_release import SteerCommand, steer_release
+from candlefish.service.model import Hold, RecordMark
+from candlefish.service.record import add_hold, quarantine
+from candlefish.views.model import ActionView, ReleaseView
+from candlefish.views.ports import SlotWorkload
+from candlefish.views.see_release import see_release
+from candlefish.views.see_timeline import see_timeline
+from tests.support.release_world import roll_back
+from tests.support.seen_release import (
+    DEVELOPER,
+    DOWN,
+    FAILING,
+    HEALTHY,
+    LEAD,
+    QUIET,
+    SILENT,
+    VISITOR,
+    Watched,
+)
+
+
+def states(view: ReleaseView) -> str:
+    signs = {"done": "+", "now": "*", "next": "-", "failed": "x", "skipped": "~"}
+    return " ".join(f"{signs[step.state]}{step.title}" for step in view.steps)
+
+
+def action(view: ReleaseView, name: str) -> ActionView:
+    return next(each for each in view.actions if each.name == name)
+
+
+def test_a_canary_is_shown_step_by_step() -> None:
+    view = Watched().until("judge").view()
+    assert states(view) == "+deploy +smoke +10% *judge -approve -50% -judge -100% -bake"
+    assert (view.step, view.then) == (4, "approval by somebody else (2 people can), within 8 h")
+    assert [(slot.role, slot.wanted, slot.real) for slot in view.slots] == [
+        ("stable", 90, 90),
+        ("candidate", 10, 10),
+    ]
+    assert view.says == "v2 has 10%, and is about to be judged"
+
+
+def test_while_pods_come_up_the_sentence_counts_them_and_names_a_trouble() -> None:
+    watched = Watched().until("ready")
+    ready = Condition("Ready", "True")
+    waiting = ContainerStatus(
+        "api", restart_count=2, state=ContainerState(waiting=Waiting("ImagePullBackOff", "manifest unknown"))
+    )
+    pods = (
+        Pod(Meta("api-1"), status=PodStatus("Running", conditions=(ready,))),
+        Pod(Meta("api-2"), status=PodStatus("Pending", container_statuses=(waiting,))),
+    )
+    watched.slots.running["backend_api_blue"] = SlotWorkload(5, pods)
+    view = watched.view()
+    assert view.says.startswith(
+        "v2 is being deployed: 1 of 5 Pods ready; container api of Pod api-2 is in ImagePullBackOff"
+    )
+    assert view.tone == "warning"
+    candidate = next(slot for slot in view.slots if slot.role == "candidate")
+    assert (candidate.pods.ready, candidate.pods.desired, candidate.pods.restarting) == (1, 5, 1)
+
+
+def test_no_harm_is_said_with_both_versions_counts() -> None:
+    view = Watched().until("judge").judge(HEALTHY, 6).view()
+    assert view.says == "no sign of harm: 0 of 400 requests failed, 0.22% on v1 in the same minutes"
+    assert (view.tone, view.evidence.state) == ("good", "no_harm")
+    assert view.evidence.position is not None and 0 < view.evidence.position < 1
+    assert view.evidence.odds == "3 to 1 that it is as good; 20 to 1 promotes"
+    assert [left.what for left in view.left] == ["judge", "step"]
+    assert [point.new.requests for point in view.points] == [100] * 4
+    assert view.points[-1].position == view.evidence.position
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (QUIET, "cannot tell yet: 9 requests in 4 minutes, about 16 minutes more at this traffic"),
+        (DOWN, "cannot tell: no numbers from CloudWatch for 5 minutes"),
+        (SILENT, "cannot tell: v2 got no request in 4 minutes"),
+    ],
+    ids=["little traffic", "no store", "no traffic"],
+)
+def test_not_knowing_is_said_and_is_never_good(source: object, says: str) -> None:
+    minutes = 6 if source is SILENT else 5
+    view = Watched().until("judge").judge(source, minutes).view()  # type: ignore[arg-type]
+    assert view.says == says
+    assert (view.tone, view.evidence.state) == ("unknown", "cannot_tell")
+
+
+def test_a_judge_that_stopped_looking_is_no_good_news() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 6)
+    watched.world.clock.forward(1200)
+    watched.world.records.update(
+        "backend-api",
+        lambda r: msgspec.structs.replace(
+            r, holder=msgspec.structs.replace(r.holder, until=r.holder.until + 1e5)
+        ),
+    )
+    view = watched.view()
+    assert view.says == "cannot tell: the judge has not looked for 20 minutes"
+    assert view.tone == "unknown"
+
+
+def test_evidence_of_an_earlier_weight_is_not_said_of_this_one() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 20)
+    watched.do_step()
+    watched.until("judge")
+    view = watched.view()
+    assert view.says == "v2 has 50%, and is about to be judged"
+    assert view.tone == "info"
+
+
+def test_harm_is_said_with_its_counts_and_nothing_is_offered_that_would_promote_it() -> None:
+    view = Watched().until("judge").judge(FAILING, 3).view()
+    assert view.says == "harmed: 21 of 100 requests failed (21%), 1 of 900 on v1 in the same minutes"
+    assert (view.tone, view.evidence.position) == ("bad", -1.0)
+    assert "promote" not in [each.name for each in view.actions]
+
+
+def test_a_rollback_names_its_cause_first_then_what_met_it() -> None:
+    watched = Watched().until("judge").judge(FAILING, 3)
+    restored = roll_back(
+        watched.world,
+        by="release",
+        reason="JudgedBad: backend-api in slot blue: bad; evidence 9 to 1 that it is worse, 200 decides",
+    )
+    view = watched.view()
+    assert view.status == "rolling_back"
+    assert view.says == (
+        "rolling back: harmed: 21 of 100 requests failed (21%), 1 of 900 on v1 in the same minutes; "
+        "all traffic goes to v1, v2 is drained"
+    )
+    assert "x10%" not in states(view) and "xjudge" in states(view)
+    watched.world.clock.forward(30)
+    watched.world.finish(restored)
+    view = watched.view()
+    assert view.says == "rolled back after 3 minutes: 21% of requests failed; 21 requests met it"
+    assert view.tone == "bad"
+    assert view.ended_at == watched.world.clock.at
+    assert view.actions == ()
+
+
+def test_what_people_read_of_a_rollback_has_no_arithmetic_in_it() -> None:
+    watched = Watched().until("judge").judge(FAILING, 3)
+    roll_back(
+        watched.world,
+        by="release",
+        reason="JudgedBad: backend-api in slot blue: 21% failed; evidence 9 to 1 that it is worse, 200 decides",
+    )
+    back = watched.view().timeline[0]
+    assert (back.word, back.says) == ("rolling back", "21% failed")
+    assert back.evidence["reason"].startswith("JudgedBad")
+
+
+def test_a_question_says_what_each_answer_leads_to_and_who_may() -> None:
+    view = Watched().until("judge").judge(HEALTHY, 20).until("approve").ask().view()
+    question = view.question
+    assert question is not None
+    assert question.asks == "shall v2 of backend-api go on from 10% to 50%?"
+    assert question.evidence.startswith("no sign of harm: ")
+    assert question.if_yes == "50% to v2, then it is judged for at most 30 min"
+    assert question.if_no == "100% to v1 within seconds; v2 may be released again"
+    assert question.if_nobody == "nobody answers within 8 h: it is rolled back"
+    assert [who.name for who in question.may_answer] == ["platform-lead", "product-lead"]
+    assert view.says.startswith("waits for an answer by platform-lead or product-lead: shall v2")
+    assert [left.what for left in view.left] == ["approval"]
+    assert view.command == f'candlefish approve r2 -e production --question {question.id} --reason "..."'
+
+
+@pytest.mark.parametrize(
+    ("reader", "why"),
+    [
+        (LEAD, ""),
+        (DEVELOPER, "developer is no approver"),
+        (VISITOR, "the catalog knows nobody"),
+        (msgspec.structs.replace(LEAD, roles=("reader",)), "platform-lead is no approver"),
+    ],
+    ids=["approver", "operator", "nobody", "approver who signed in as reader"],
+)
+def test_an_answer_is_offered_to_whom_the_server_would_let_give_it(reader: object, why: str) -> None:
+    watched = Watched().until("approve").ask()
+    approve = action(watched.view(reader), "approve")  # type: ignore[arg-type]
+    assert approve.may == (not why)
+    assert why in approve.why_not
+
+
+def test_whoever_asked_for_a_release_is_not_offered_to_answer_it_and_the_server_agrees() -> None:
+    from candlefish.errors import NotAllowed
+    from candlefish.requester import Requester
+
+    watched = Watched(requester=Requester("platform-lead")).until("approve").ask()
+    view = watched.view(LEAD)
+    assert not action(view, "approve").may
+    assert "asked for release r2" in action(view, "approve").why_not
+    assert not action(view, "promote").may
+    assert view.question is not None
+    assert [who.name for who in view.question.may_answer] == ["product-lead"]
+    world = watched.world
+    with pytest.raises(NotAllowed):
+        decide_approval(
+            ApprovalDecision("r2", view.question.id, "approved"),
+            principal=LEAD.principal,
+            catalog=world.catalog,
+            approvals=world.approvals,
+            records=world.records,
+            executions=world.executions,
+            journal=world.journal,
+            now=world.clock,
+        )
+
+
+def test_a_question_that_expired_is_not_open_any_more() -> None:
+    watched = Watched().until("approve").ask()
+    watched.world.clock.forward(8 * 3600 + 1)
+    view = watched.view()
+    assert view.question is None
+    assert "approve" not in [each.name for each in view.actions]
+    assert view.tone != "good"
+
+
+def steer(
+    watched: Watched, what: str, reason: str = "look at the graphs", name: str = "platform-lead"
+) -> None:
+    from candlefish.catalog.roles import Caller
+
+    world = watched.world
+    principal = f"arn:aws:iam::333333333333:user/{name}"
+    steer_release(
+        SteerCommand(what, "r2", reason),  # type: ignore[arg-type]
+        **{"caller": Caller(principal, ("reader", "operator", "approver"), name)},  # type: ignore[arg-type]
+        environment="production",
+        catalog=world.catalog,
+        records=world.records,
+        approvals=world.approvals,
+        executions=world.executions,
+        journal=world.journal,
+        now=world.clock,
+    )
+
+
+def test_a_pause_is_said_with_who_and_why_and_who_may_end_it() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 4)
+    steer(watched, "pause")
+    view = watched.view(DEVELOPER)
+    assert view.status == "held"
+    assert (
+        view.says == "paused by platform-lead: look at the graphs; it stays at 10% until somebody resumes it"
+    )
+    assert not action(view, "resume").may
+    assert [who.name for who in action(view, "resume").who] == ["platform-lead", "product-lead"]
+    assert action(watched.view(LEAD), "resume").may
+    assert "it is held" in action(watched.view(LEAD), "promote").why_not
+
+
+def test_a_hold_of_a_signal_is_said_with_its_cause_and_when_people_are_asked() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 4)
+    at = watched.world.clock.at
+    hold = Hold("signal:x", "the alarm slow of backend-api fires", at, "signal:x")
+    watched.world.records.update("backend-api", lambda r: add_hold(r, hold))
+    watched.do_step()
+    assert watched.begin_step().kind == "held"
+    view = watched.view()
+    assert view.says == "held at 10%: the alarm slow of backend-api fires; it goes on when that is over"
+    assert [(left.what, left.until) for left in view.left] == [("hold", at + 3600)]
+    assert "*approve" in states(view)
+    assert "resume" not in [each.name for each in view.actions]
+
+
+def test_what_a_person_skipped_is_shown_as_skipped_and_what_was_done_as_done() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 4)
+    steer(watched, "promote")
+    view = watched.view()
+    assert states(view) == "+deploy +smoke +10% *judge ~approve ~50% ~judge -100% ~bake"
+
+
+def test_a_promotion_now_says_what_it_leaves_out() -> None:
+    view = Watched().until("judge").judge(HEALTHY, 4).view()
+    assert action(view, "promote").does == (
+        "100% to v2 as soon as its Pods are ready, without judge, approve, 50%, judge and bake; smoke tests, readiness "
+        "and the watch afterwards stay"
+    )
+
+
+def test_after_promotion_it_is_live_and_what_was_before_is_kept_for_a_while() -> None:
+    watched = Watched().promote()
+    view = watched.view()
+    assert (
+        view.says
+        == "v2 is live for all users; it is watched for 60 min more, and v1 is kept ready to go back to"
+    )
+    assert (view.tone, view.status, view.step) == ("good", "promoted", 9)
+    assert [(left.what, left.until - view.now) for left in view.left] == [("window", 3600)]
+    assert action(view, "rollback").does.startswith("100% to v1 within seconds; v2 is remembered as bad")
+    assert view.command == 'candlefish rollback backend-api -e production --reason "..."'
+    watched.world.clock.forward(3601)
+    view = watched.view()
+    assert view.says == "v2 is live for all users"
+    assert view.actions == ()
+
+
+def test_the_last_words_after_promotion_are_not_that_its_state_is_unknown() -> None:
+    """Finding 23: a watch that has seen seconds said `the canary's state is unknown` last."""
+    watched = Watched().promote()
+    reason = "only 12s of 1m57s were reported: the canary's state is unknown"
+    entry = ReleaseEntry(watched.world.clock(), "judged", reason, "judge", {"action": "hold"})
+    watched.world.journal.append("r2", entry)
+    view = watched.view()
+    assert view.says.startswith("v2 is live for all users")
+    assert view.timeline[0].says == "cannot tell: only 12s of 1m57s were reported"
+
+
+def test_odds_and_e_values_stand_only_under_how_it_was_decided() -> None:
+    """Finding 22: `odds ratio 9.06 (0.177 to 464)` tells a person that 9 times worse is fine."""
+    watched = Watched().until("judge").judge(HEALTHY, 20)
+    view = watched.view()
+    shown = msgspec.to_builtins(view)
+    decided = shown["evidence"].pop("decided")
+    for entry in shown["timeline"]:
+        entry.pop("evidence")
+    assert "odds_ratio" in decided and "e_value" in decided
+    for word in ("e_value", "odds ratio", "interval", "evidence 1"):
+        assert word not in json.dumps(shown)
+
+
+def test_a_cluster_that_does_not_answer_is_unknown_and_harms_nothing_else() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 6)
+    watched.slots.broken = Unavailable("the cluster's API did not answer")
+    view = watched.view()
+    assert {slot.pods.unknown for slot in view.slots} == {"the cluster's API did not answer"}
+    assert len(view.unknown) == 2
+    assert view.tone == "good"
+
+
+def test_a_load_balancer_that_does_not_answer_leaves_the_real_weights_unknown() -> None:
+    watched = Watched().until("judge")
+    watched.world.rules.listed = lambda listener: (_ for _ in ()).throw(Unavailable("throttled"))  # type: ignore[method-assign]
+    view = watched.view()
+    assert [slot.real for slot in view.slots] == [None, None]
+    assert [slot.wanted for slot in view.slots] == [90, 10]
+    assert "throttled" in view.unknown[0]
+
+
+def test_a_rule_that_differs_shows_in_the_real_weights() -> None:
+    watched = Watched().until("judge")
+    record = watched.world.record
+    watched.world.rules.weights[record.rule] = {
+        record.slots["green"].target_group: 60,
+        record.slots["blue"].target_group: 40,
+    }
+    assert [(slot.wanted, slot.real) for slot in watched.view().slots] == [(90, 60), (10, 40)]
+
+
+def test_a_record_in_quarantine_is_never_shown_as_well() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 6)
+    watched.world.records.update(
+        "backend-api", lambda r: quarantine(r, newer=RecordMark(999, 9), where="the rule", now=1.0)
+    )
+    view = watched.view()
+    assert view.says.startswith("in quarantine: the rule was written at generation 9")
+    assert view.tone == "bad"
+
+
+def test_a_release_that_nobody_holds_any_more_is_said_to_have_stopped() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 2)
+    watched.world.clock.forward(86400)
+    view = watched.view()
+    assert view.says.startswith("stopped: whoever released it has been gone for")
+    assert [left.what for left in view.left] == ["lease"]
+
+
+def test_a_freeze_is_shown_beside_a_release_that_no_user_sees_yet() -> None:
+    watched = Watched().until("smoke")
+    now = watched.world.clock.at
+    freeze = AskedFreeze("", "sale", "product-lead", now, now + 600)
+    watched.freezes.update(lambda record: add_freeze(record, freeze))
+    view = watched.view()
+    assert ("freeze", now + 600) in [(left.what, left.until) for left in view.left]
+
+
+def test_a_release_of_another_environment_or_none_is_refused_with_what_to_do() -> None:
+    watched = Watched()
+    with pytest.raises(InvalidInput, match="list them with: candlefish status"):
+        see_release("r9", LEAD, looking=watched.looking)
+    with pytest.raises(InvalidInput, match="in staging"):
+        see_release("r2", LEAD, looking=watched.looking._replace(environment="staging"))
+
+
+def test_without_live_nothing_but_the_table_is_asked() -> None:
+    watched = Watched().until("judge")
+    watched.slots.broken = AssertionError("nobody asked")  # type: ignore[assignment]
+    before = len(watched.world.rules.calls)
+    view = see_release("r2", LEAD, looking=watched.looking, live=False)
+    assert [slot.real for slot in view.slots] == [None, None]
+    assert {slot.pods.unknown for slot in view.slots} == {"not asked"}
+    assert len(watched.world.rules.calls) == before
+
+
+def test_a_timeline_goes_on_where_the_view_ended() -> None:
+    watched = Watched()
+    for n in range(120):
+        watched.world.clock.forward(1)
+        watched.world.journal.append("r2", ReleaseEntry(watched.world.clock(), "scaled", f"{n}"))
+    view = watched.view()
+    told = [entry.says for entry in view.timeline]
+    older = view.older
+    while older:
+        page = see_timeline("r2", older, looking=watched.looking)
+        told += [entry.says for entry in page.entries]
+        older = page.older
+    assert told[:3] == ["119", "118", "117"]
+    assert len(told) == len(set(told)) == 121
