@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -20,7 +19,6 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +37,8 @@ from lab.traffic.load import Load
 from lab.traffic.registry import BUILDER, Facts
 from lab.world import World
 from tests.support.labs import Labs
+from tests.support.slack_api import RecordedSlack, Standing
+from tests.support.slack_api import secret as slack_secret
 from tests.support.stage import ROOT, Stage, running, shorter_steps
 from tests.support.waiting import PATIENCE, eventually
 
@@ -54,51 +54,16 @@ def handler(event, context):
 """
 
 
-class Slack:
-    """Takes what is posted to an incoming webhook."""
-
-    def __init__(self) -> None:
-        self.posted: list[dict[str, Any]] = []
-        slack = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                slack.posted.append(json.loads(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def buttons(self, release: str) -> dict[str, str]:
-        """What the buttons of the message about a release's question carry, by action."""
-        elements = [
-            element
-            for message in list(self.posted)
-            for attachment in message["attachments"]
-            for block in attachment["blocks"]
-            if block["type"] == "actions"
-            for element in block["elements"]
-        ]
-        return {e["action_id"]: e["value"] for e in elements if json.loads(e["value"])["release"] == release}
-
-
 class AskingWorld(World):
     """A lab with a hook of the team's own, a Slack, and a registry that asks for a password."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.slack = Slack()
+        self.slack = RecordedSlack()
 
     def down(self) -> None:
         super().down()
-        self.slack.server.shutdown()
-        self.slack.server.server_close()
+        self.slack.close()
 
     def parameters(self) -> dict[str, str]:
         clients = self.clients("us-west-2")
@@ -106,15 +71,16 @@ class AskingWorld(World):
         self.registry.login = "robot:password"
         secrets = {
             "SlackSigningSecretArn": SECRET,
-            "SlackSecretArn": f"http://127.0.0.1:{self.slack.server.server_port}/services/T0/B0/x",
+            "SlackSecretArn": slack_secret(),
             "RegistrySecretArn": self.registry.login,
         }
-        return {
+        named = {
             name: clients("secretsmanager").create_secret(Name=f"candlefish/{name}", SecretString=value)[
                 "ARN"
             ]
             for name, value in secrets.items()
         }
+        return {**named, "SlackApi": self.slack.address}
 
 
 def make_hook(clients: Any, refused: str) -> None:
@@ -156,13 +122,26 @@ def stage(labs: Labs) -> Stage:
     return labs.get(asking)
 
 
+def buttons_of(slack: RecordedSlack, release: str) -> dict[str, str]:
+    """What the buttons about a release's question carry, by action."""
+    found: dict[str, str] = {}
+    for message in list(slack.standing.values()):
+        found |= {k: v for k, v in message.buttons().items() if json.loads(v)["release"] == release}
+    return found
+
+
+def about(slack: RecordedSlack, release: str) -> list[Standing]:
+    """What stands about a release by itself, oldest first."""
+    return [each for each in slack.in_channel("default") if f"Release: {release}" in "\n".join(each.texts())]
+
+
 def press(
     stage: Stage, release: str, user: str, *, action: str = "candlefish-approve", secret: str = SECRET
 ) -> int:
     """Click a button of the message in Slack; the status."""
     assert isinstance(stage.world, AskingWorld)
     slack = stage.world.slack
-    buttons: dict[str, str] = eventually(lambda: slack.buttons(release))
+    buttons: dict[str, str] = eventually(lambda: buttons_of(slack, release))
     payload = {
         "type": "block_actions",
         "user": {"id": user},
@@ -197,6 +176,15 @@ def test_a_bundle_that_helm_wrote_a_hook_that_says_yes_and_a_click_in_slack(stag
     assert "hook_passed" in stage.kinds(release)
     (approved,) = [entry for entry in stage.journal.entries(release) if entry.kind == "approved"]
     assert approved.by == "platform-lead"
+    assert isinstance(stage.world, AskingWorld)
+    slack = stage.world.slack
+    # One message, which was edited until it says that the version is live; its question has no buttons any more.
+    eventually(lambda: [each for each in about(slack, release) if "✓ 100%" in "\n".join(each.texts())])
+    (main,) = about(slack, release)
+    assert main.edits >= 2 and SERVICE in main.texts()[0]
+    eventually(lambda: not buttons_of(slack, release))
+    thread = ["\n".join(each.texts()) for each in slack.in_channel("default", main.ts)]
+    assert any("approved by platform-lead" in each for each in thread), thread
     stage.settled(SERVICE, "1.1.0")
 
 
