@@ -337,7 +337,7 @@ def test_signing_in_comes_back_to_the_place_and_leaves_no_trace_of_the_code(
     }
     fixture.answers["session"] = (200, {"token": "new.token.here", "expires_at": 9e9})
     try:
-        with visit(made, fixture.url, issuer.url, token=False) as seen:
+        with visit(made, fixture.url, issuer.url, token="") as seen:
             page = seen.page
             page.goto(f"{fixture.url}/#/releases/release-question")
             page.get_by_role("button", name="Sign in").wait_for()
@@ -366,7 +366,7 @@ def test_signing_in_comes_back_to_the_place_and_leaves_no_trace_of_the_code(
 
 
 def test_a_code_that_this_tab_did_not_ask_for_is_not_used(made: Browser, fixture: Fixture) -> None:
-    with visit(made, fixture.url, token=False) as seen:
+    with visit(made, fixture.url, token="") as seen:
         seen.page.goto(f"{fixture.url}/?code=stolen&state=other#/")
         seen.page.get_by_text("not begun in this tab").wait_for()
         assert fixture.posts() == []

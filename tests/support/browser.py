@@ -116,13 +116,15 @@ class Visit:
 
 
 @contextmanager
-def visit(made: Browser, url: str, *others: str, token: bool = True, **options: Any) -> Iterator[Visit]:
-    """Somebody who is signed in (or not: `token`) and looks, in California."""
+def visit(
+    made: Browser, url: str, *others: str, token: str = "header.claims.signature", **options: Any
+) -> Iterator[Visit]:
+    """Somebody who looks, in California; signed in with `token`, or not at all where that is empty."""
     settings = {"viewport": DESKTOP, "timezone_id": "America/Los_Angeles", "locale": "en-US", **options}
     context = made.new_context(**settings)
     context.add_init_script(WATCH)
     if token:
-        kept = json.dumps({"token": "header.claims.signature", "expires_at": 9e9})
+        kept = json.dumps({"token": token, "expires_at": 9e9})
         context.add_init_script(
             f"if (!sessionStorage.visited) {{ sessionStorage.visited = 1; sessionStorage.setItem('candlefish.session', {json.dumps(kept)}); }}"
         )
