@@ -11,40 +11,48 @@ from candlefish.automation import off_tag
 from candlefish.signals.news import switched_event
 from cli.options import in_environment, require_meant, say_environment
 from cli.stack import Stack
-from cli.terminal import echo
+from cli.terminal import as_json, document, echo
 
 
 @click.group("automation", invoke_without_command=True)
 @in_environment
+@as_json
 @click.pass_context
-def automation_command(context: click.Context, stack: Stack) -> None:
+def automation_command(context: click.Context, stack: Stack, as_json: bool) -> None:
     """Show whether the control plane acts by itself, or switch that: reconcilers, responses, sleep and wake.
 
     What people ask for goes on, and what is under way is finished.
     """
     context.obj = stack
-    if not context.invoked_subcommand:
-        echo(switch_of(stack).off() or f"automation in {stack.environment} is on")
+    if context.invoked_subcommand:
+        return
+    off = switch_of(stack).off()
+    if as_json:
+        document({"environment": stack.environment, "on": not off, "why_off": off})
+    else:
+        echo(off or f"automation in {stack.environment} is on")
 
 
 @automation_command.command("off")
 @click.option("--reason", required=True, help="Why: whoever finds it off at night wants to know.")
+@as_json
 @click.pass_obj
-def off_command(stack: Stack, reason: str) -> None:
+def off_command(stack: Stack, reason: str, as_json: bool) -> None:
     """Let nothing act by itself from now on."""
     say_environment(stack)
-    _turn(stack, "off", reason, off_tag(reason, stack.caller, time.time()))
+    _turn(stack, "off", reason, off_tag(reason, stack.caller, time.time()), as_json=as_json)
 
 
 @automation_command.command("on")
+@as_json
 @click.pass_obj
-def on_command(stack: Stack) -> None:
+def on_command(stack: Stack, as_json: bool) -> None:
     """Let the control plane act by itself again."""
     require_meant(stack)
-    _turn(stack, "on", "", "on")
+    _turn(stack, "on", "", "on", as_json=as_json)
 
 
-def _turn(stack: Stack, state: str, reason: str, said: str) -> None:
+def _turn(stack: Stack, state: str, reason: str, said: str, *, as_json: bool) -> None:
     from candlefish.adapters.aws.eventbridge import EventBus
 
     switch_of(stack).turn(said)
@@ -52,7 +60,10 @@ def _turn(stack: Stack, state: str, reason: str, said: str) -> None:
     bus.publish(
         *switched_event(stack.environment, state=state, by=stack.caller, reason=reason, at=time.time())
     )
-    echo(f"automation in {stack.environment} is {state}")
+    if as_json:
+        document({"environment": stack.environment, "on": state == "on", "why_off": reason})
+    else:
+        echo(f"automation in {stack.environment} is {state}")
 
 
 def switch_of(stack: Stack) -> TagSwitch:

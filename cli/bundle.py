@@ -12,7 +12,8 @@ import click
 from candlefish.errors import InvalidInput
 from cli.completion import complete_service
 from cli.options import CATALOG, in_environment
-from cli.terminal import echo
+from cli.progress import progress
+from cli.terminal import as_json, document, echo
 
 if TYPE_CHECKING:
     from candlefish.catalog.model import Catalog
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write it there and upload nothing: a file for one service, a folder for several.",
 )
+@as_json
 def bundle_command(
-    stack: Stack, source: str, service: str, check: bool, output: Path | None, **how: Any
+    stack: Stack, source: str, service: str, check: bool, output: Path | None, as_json: bool, **how: Any
 ) -> None:
     """Make bundles of SOURCE for SERVICE, or for every service found in it, and upload them.
 
@@ -58,7 +60,17 @@ def bundle_command(
         catalog.service(service)
     found = rendered_of(source, _helm(source, service, environment, **how))
     parts = parts_of(found, catalog, service)
-    refused = _report(parts, catalog, stack.environment, to_errors=not check)
+    refused = _report(parts, catalog, stack.environment, to_errors=as_json or not check)
+    if check and as_json:
+        document(
+            {
+                "services": [
+                    {"service": name, "refused": name in refused, "documents": len(documents)}
+                    for name, documents in parts.bundles.items()
+                ],
+                "left_out": [{"what": left.what, "why": left.why} for left in parts.left],
+            }
+        )
     if refused:
         raise InvalidInput(
             f"{', '.join(refused)}: refused, see above; nothing was uploaded. What a bundle may hold: docs/bundles.md"
@@ -164,5 +176,6 @@ def _hand_over(stack: Stack, service: str, documents: list[Any], output: Path | 
         echo(json.dumps({**named, "file": str(file), "bundle_digest": digest}))
         return
     bucket, key = stack.bundles_bucket, f"{service}/{digest}.json"
-    stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    with progress(f"uploading the bundle of {service}, {len(body):,} bytes"):
+        stack.client("s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     echo(json.dumps({**named, "bundle": f"s3://{bucket}/{key}", "bundle_digest": digest}))

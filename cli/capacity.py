@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from candlefish.catalog.load import load
 from candlefish.cost.savings import hours_asleep, naps_of
 from cli.options import CATALOG, in_environment, in_environment_to_change
 from cli.stack import Stack
-from cli.terminal import PlainConsole, echo
+from cli.terminal import PlainConsole, as_json, document, echo
 
 POLL = 3.0
 WEEK = 7 * 86400.0
@@ -36,10 +37,12 @@ def _command(action: str, text: str) -> click.Command:
     )
     @click.option("--reason", required=True, help="Why; it is kept and told.")
     @click.option("--follow", is_flag=True, help="Follow until the environment is there.")
-    def run(stack: Stack, until: str, reason: str, follow: bool) -> None:
-        _say(stack, {"action": action, "until": until, "reason": reason})
+    @as_json
+    def run(stack: Stack, until: str, reason: str, follow: bool, as_json: bool) -> None:
+        _say(stack, {"action": action, "until": until, "reason": reason}, as_json=as_json)
         if follow:
-            _follow(stack, "asleep" if action == "sleep" else "awake")
+            tell = partial(click.echo, err=True) if as_json else click.echo
+            _follow(stack, "asleep" if action == "sleep" else "awake", tell)
 
     return run
 
@@ -62,27 +65,37 @@ capacity_command.add_command(freeze_command)
 
 @capacity_command.command("clear")
 @in_environment_to_change
-def clear_command(stack: Stack) -> None:
+@as_json
+def clear_command(stack: Stack, as_json: bool) -> None:
     """Drop every wake, sleep, keep-awake and freeze: the schedule alone decides again."""
-    _say(stack, {"action": "clear"})
+    _say(stack, {"action": "clear"}, as_json=as_json)
 
 
 @capacity_command.command("plan")
 @in_environment
-def plan_command(stack: Stack) -> None:
+@as_json
+def plan_command(stack: Stack, as_json: bool) -> None:
     """Say what would be done now, and do nothing."""
     _may_sleep(stack)
     decision = stack.invoke("reconcile_capacity", {"dry_run": True})
-    echo(f"{decision['action']}: {decision['reason']}")
+    if as_json:
+        document(decision)
+    else:
+        echo(f"{decision['action']}: {decision['reason']}")
 
 
 @capacity_command.command("show")
 @in_environment
 @click.option("--all", "everything", is_flag=True, help="Each thing that was saved, and what it was.")
-def show_command(stack: Stack, everything: bool) -> None:
+@as_json
+def show_command(stack: Stack, everything: bool, as_json: bool) -> None:
     """Show where an environment is on its way, what was saved, and what people said."""
     zone = _may_sleep(stack)
-    console.print(capacity_view(_store(stack).get(), zone, time.time(), everything=everything))
+    record = _store(stack).get()
+    if as_json:
+        document(record)
+    else:
+        console.print(capacity_view(record, zone, time.time(), everything=everything))
 
 
 def capacity_view(record: CapacityRecord, zone: str, now: float, *, everything: bool) -> RenderableType:
@@ -152,9 +165,12 @@ def _may_sleep(stack: Stack) -> str:
     return require_schedule(load(CATALOG), stack.environment)[1].timezone
 
 
-def _say(stack: Stack, request: dict[str, Any]) -> None:
+def _say(stack: Stack, request: dict[str, Any], *, as_json: bool) -> None:
     zone = _may_sleep(stack)
     answer = stack.post("command_capacity", request)
+    if as_json:
+        document(answer)
+        return
     wanted = answer["desired"]
     until = wanted.get("until")
     when = f" until {datetime.fromtimestamp(until, ZoneInfo(zone)):%a %d %b %H:%M}" if until else ""

@@ -10,7 +10,7 @@ import click
 
 from candlefish.catalog.model import Catalog
 from cli.options import CATALOG
-from cli.terminal import echo
+from cli.terminal import as_json, document, echo
 
 folder_option = click.option(
     "--folder",
@@ -28,22 +28,25 @@ def catalog_command() -> None:
 
 @catalog_command.command("check")
 @folder_option
-def check_command(folder: Path) -> None:
+@as_json
+def check_command(folder: Path, as_json: bool) -> None:
     """Say everything that is wrong with the catalog, with file, line, field and fix."""
     from candlefish.catalog.load import load
     from candlefish.traffic.fittings import balancers_needed
 
     catalog = load(folder)
-    counts = (
-        f"{field} {len(part)}"
+    counts = {
+        field: len(part)
         for field in catalog.__struct_fields__
         if isinstance(part := getattr(catalog, field), dict)
-    )
-    echo(f"{folder} is sound: {', '.join(counts)}")
+    }
     services = sum(service.balanced for service in catalog.services.values())
-    echo(
-        f"each environment needs listeners of {balancers_needed(services)} load balancers for {services} services"
-    )
+    needed = balancers_needed(services)
+    if as_json:
+        document({"folder": str(folder), "sound": True, "counts": counts, "load_balancers_needed": needed})
+        return
+    echo(f"{folder} is sound: {', '.join(f'{field} {count}' for field, count in counts.items())}")
+    echo(f"each environment needs listeners of {needed} load balancers for {services} services")
 
 
 @catalog_command.command("compile")
@@ -74,7 +77,8 @@ def compile_command(folder: Path, out: Path, speed: float) -> None:
 @folder_option
 @click.option("-e", "--environment", required=True, help="Whose stack.")
 @click.option("--write", is_flag=True, help="Write them into samconfig.toml, in place of what is there.")
-def parameters_command(folder: Path, environment: str, write: bool) -> None:
+@as_json
+def parameters_command(folder: Path, environment: str, write: bool, as_json: bool) -> None:
     """Say by ARN what the roles of ENVIRONMENT's stack may act on: the databases, secrets, zones that the catalog names."""
     from candlefish.catalog.load import load
     from candlefish.catalog.stack_parameters import derived, reach_of
@@ -83,7 +87,10 @@ def parameters_command(folder: Path, environment: str, write: bool) -> None:
     catalog = load(folder)
     found = catalog.environment(environment)
     reach = reach_of(found)
-    for name, value in derived(found, catalog).items():
+    parameters = derived(found, catalog)
+    if as_json:
+        document(parameters)
+    for name, value in () if as_json else parameters.items():
         echo(f"{name}={value}")
     for arn in reach.left_out:
         echo(f"too long for its parameter: tag {arn} with {ENVIRONMENT_TAG}={environment}", err=True)

@@ -24,14 +24,14 @@ from candlefish.cost.review_costs import BACK
 from candlefish.errors import ControlPlaneError
 from cli.options import CATALOG
 from cli.stack import Stack
-from cli.terminal import PlainConsole, failure
+from cli.terminal import PlainConsole, as_json, document, failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLE = {"none": "green", "warn": "yellow", "propose": "red", "sleep": "bold red"}
 SPENT, AHEAD, SAVED, TARGET = "#2a7f9e", "#a8cfdd", "#7fb069", "#c8553d"
-console = PlainConsole()
+console, errors = PlainConsole(), PlainConsole(stderr=True)
 
 
 class Line(NamedTuple):
@@ -54,7 +54,10 @@ class Line(NamedTuple):
 )
 @click.option("--tag", default="Environment", show_default=True, help="Cost allocation tag, for --fetch.")
 @click.option("--prometheus", default="", help="URL of Prometheus, for hints about requests.")
-def cost_command(names: tuple[str, ...], plot: Path | None, fetch: bool, tag: str, prometheus: str) -> None:
+@as_json
+def cost_command(
+    names: tuple[str, ...], plot: Path | None, fetch: bool, tag: str, prometheus: str, as_json: bool
+) -> None:
     """Show what environments cost this month, will have cost at its end, and saved by sleeping."""
     catalog, now = load(CATALOG), time.time()
     lines: list[Line] = []
@@ -64,7 +67,9 @@ def cost_command(names: tuple[str, ...], plot: Path | None, fetch: bool, tag: st
         try:
             lines.append(read(stack, env, catalog, now, fetch, tag))
         except ControlPlaneError as error:
-            console.print(Text.assemble((name, "yellow"), f": {error}"))
+            (errors if as_json else console).print(Text.assemble((name, "yellow"), f": {error}"))
+            continue
+        if as_json:
             continue
         share = spot_share(Nodegroups(stack.client("eks"), env.cluster).describe())
         if share.share is not None:
@@ -73,14 +78,16 @@ def cost_command(names: tuple[str, ...], plot: Path | None, fetch: bool, tag: st
             )
         if prometheus:
             console.print(hints_view(prometheus, env))
-    if lines:
+    if as_json:
+        document([{"environment": line.environment.name, "outlook": line.seen} for line in lines])
+    elif lines:
         console.print(as_table(lines))
-    for line in lines:
+    for line in () if as_json else lines:
         for note in (line.seen.decision.reason, *line.seen.forecast.notes):
             console.print(Text.assemble((f"{line.environment.name}:", "dim"), f" {note}"))
     if plot and lines:
         draw(lines, plot)
-        console.print(f"Drawn into {plot}.")
+        (errors if as_json else console).print(f"Drawn into {plot}.")
 
 
 def read(stack: Stack, env: Environment, catalog: Catalog, now: float, fetch: bool, tag: str) -> Line:

@@ -19,12 +19,13 @@ from candlefish.errors import ControlPlaneError, InvalidInput
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import OPEN, PlanKind, Question, Run
 from candlefish.failover.plans import default_plan
+from cli.exits import Exit
 from cli.options import CATALOG, in_environment, require_meant, say_environment
 from cli.stack import Stack
-from cli.terminal import PlainConsole, mark
+from cli.terminal import PlainConsole, as_json, document, mark
 from cli.view import utc
 
-console = PlainConsole()
+console, errors = PlainConsole(), PlainConsole(stderr=True)
 # Plans that the stack of the region itself moves; the recovery region's moves the others.
 AT_HOME = ("database-in-region", "cache-in-region", "database-unfence")
 
@@ -51,10 +52,11 @@ AT_HOME = ("database-in-region", "cache-in-region", "database-unfence")
     "--abandon", is_flag=True, help="Give it up before its promotion, and open again what it closed."
 )
 @click.option("--follow/--no-follow", default=True, help="Follow it until it is over or waits for a person.")
-def failover_command(stack: Stack, target: str, **options: Any) -> None:
+@as_json
+def failover_command(stack: Stack, target: str, as_json: bool, **options: Any) -> None:
     """Fail over TARGET: database/NAME, cache/NAME, application or region.
 
-    Exits 0 when it is done (or was only shown), 1 when it was refused, stopped or given up, 3 when
+    Exits 0 when it is done (or was only shown), 1 when it was refused, stopped or given up, 5 when
     it waits for an approval.
     """
     if options["approve"] or options["abandon"]:
@@ -83,18 +85,26 @@ def failover_command(stack: Stack, target: str, **options: Any) -> None:
             reason=options["reason"],
             failing_since=moment(options["failing_since"], time.time()),
         )
-        _show(answer)
+        if not as_json:
+            _show(answer)
+        elif options["plan_only"] or answer["status"] == "awaiting_approval" or not options["follow"]:
+            document(answer)
         if options["plan_only"]:
             raise SystemExit(0 if answer["verdict"] != "no-go" else 1)
     if answer["status"] == "awaiting_approval":
-        _tell_approvers(stack, answer)
-        raise SystemExit(3)
+        _tell_approvers(stack, answer, errors if as_json else console)
+        raise SystemExit(Exit.WAITS)
     if answer["status"] == "running" and not options["follow"]:
-        console.print(f"{answer['id']} is running; follow it with: candlefish recovery report {target}")
+        (errors if as_json else console).print(
+            f"{answer['id']} is running; follow it with: candlefish recovery report {target}"
+        )
         return
-    run = _follow(stack, target)
-    _summary(run)
-    raise SystemExit({"done": 0, "awaiting_approval": 3}.get(run.status, 1))
+    run = _follow(stack, target, errors if as_json else console)
+    if as_json:
+        document({"run": run, "measured": measure_run(run)})
+    else:
+        _summary(run)
+    raise SystemExit({"done": Exit.DONE, "awaiting_approval": Exit.WAITS}.get(run.status, Exit.FAILED))
 
 
 def _where(stack: Stack, kind: str, region: str) -> Stack:
@@ -172,15 +182,15 @@ def _show(answer: dict[str, Any]) -> None:
     console.print(f"verdict: {words[answer['verdict']]}")
 
 
-def _tell_approvers(stack: Stack, answer: dict[str, Any]) -> None:
+def _tell_approvers(stack: Stack, answer: dict[str, Any], where: PlainConsole) -> None:
     risks = "".join(f" --accept {q}" for q in answer["asks"] if q != "go")
-    console.print(
+    where.print(
         f"{answer['id']} waits for somebody else: {answer['why']}\n"
         f"  candlefish failover {answer['target']} -e {stack.environment} --approve{risks}"
     )
 
 
-def _follow(stack: Stack, target: str) -> Run:
+def _follow(stack: Stack, target: str, where: PlainConsole) -> Run:
     """Print a run's timeline as it grows, until it is over or waits for a person."""
     runs = _runs(stack)
     said = 0
@@ -190,7 +200,7 @@ def _follow(stack: Stack, target: str) -> Run:
         entries = runs.entries(run)
         for entry in entries[said:]:
             by = f" (by {entry.by})" if entry.by != "control-plane" else ""
-            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}{by}")
+            where.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}{by}")
         said = len(entries)
         if run.status != "running":
             return run

@@ -13,7 +13,7 @@ from candlefish.release.verify_records import RecordCheck
 from candlefish.service.record import ServiceRecord
 from cli.options import in_environment, in_environment_to_change
 from cli.stack import Stack
-from cli.terminal import PlainConsole, echo
+from cli.terminal import PlainConsole, as_json, document, echo
 from cli.view import service_view
 
 console = PlainConsole()
@@ -30,13 +30,17 @@ def records_command() -> None:
 @click.argument("service", required=False, default="")
 @in_environment
 @click.option("--all-lines", is_flag=True, help="What agrees as well.")
-def verify_command(stack: Stack, service: str, all_lines: bool) -> None:
+@as_json
+def verify_command(stack: Stack, service: str, all_lines: bool, as_json: bool) -> None:
     """Compare SERVICE, or every service, with the world, and change nothing; exits 1 where they differ."""
     checks = msgspec.convert(stack.invoke("verify_records", {"service": service}), list[RecordCheck])
     differs = [check for check in checks if check.failed or not all(line.agrees for line in check.lines)]
-    for check in checks if all_lines else differs:
-        console.print(check_view(check, all_lines=all_lines))
-    echo(f"{len(checks) - len(differs)} of {len(checks)} records agree with the world")
+    if as_json:
+        document(checks)
+    else:
+        for check in checks if all_lines else differs:
+            console.print(check_view(check, all_lines=all_lines))
+        echo(f"{len(checks) - len(differs)} of {len(checks)} records agree with the world")
     if differs:
         raise SystemExit(1)
 
@@ -48,14 +52,18 @@ def verify_command(stack: Stack, service: str, all_lines: bool) -> None:
 @click.option(
     "--stable", type=click.Choice(["blue", "green"]), help="The good slot, where the world does not say."
 )
-def rebuild_command(stack: Stack, service: str, reason: str, stable: str | None) -> None:
+@as_json
+def rebuild_command(stack: Stack, service: str, reason: str, stable: str | None, as_json: bool) -> None:
     """Make the record of SERVICE again from what runs and gets traffic now. The world is not touched.
 
     It ends a quarantine. The rollback window, holds and what was bad before are not to be seen in the world.
     """
     request = {"service": service, "reason": reason, "stable": stable}
     answer = stack.post("rebuild_record", request, timeout=TIMEOUT)
-    console.print(service_view(msgspec.convert(answer, ServiceRecord), time.time()))
+    if as_json:
+        document(answer)
+    else:
+        console.print(service_view(msgspec.convert(answer, ServiceRecord), time.time()))
 
 
 def check_view(check: RecordCheck, *, all_lines: bool) -> Table | Text:

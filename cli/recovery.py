@@ -17,13 +17,14 @@ from candlefish.catalog.load import load
 from candlefish.catalog.standby import peer_region
 from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
+from cli.acting import new_name
 from cli.options import CATALOG, in_environment, in_environment_to_change
-from cli.release import new_name
+from cli.progress import progress
 from cli.stack import Stack
-from cli.terminal import PlainConsole, failure, mark
+from cli.terminal import PlainConsole, as_json, document, failure, mark
 from cli.view import utc
 
-console = PlainConsole()
+console, errors = PlainConsole(), PlainConsole(stderr=True)
 
 
 @click.group("recovery")
@@ -34,18 +35,30 @@ def recovery_command() -> None:
 @recovery_command.command("report")
 @click.argument("target", required=False, default="")
 @in_environment
-@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write the evidence to a file, too.")
-def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
+@as_json
+@click.option("--write", type=click.Path(path_type=Path), help="Write the evidence as JSON to a file, too.")
+def report_command(stack: Stack, target: str, as_json: bool, write: Path | None) -> None:
     """Show what failovers and drills measured; with a TARGET, the newest run's whole timeline."""
     env = load(CATALOG).environments[stack.environment]
     peer = peer_region(env, stack.region)
     stacks = [stack, *([Stack(stack.environment, peer)] if peer else [])]
     runs = _known(stacks, target)
+    drills = [] if target else _drills(stack).recent()
+    if write or as_json:
+        evidence = {
+            "promised": {"rto": float(env.recovery.rto), "rpo": float(env.recovery.rpo)},
+            "failovers": [_evidence(where, run) for where, run in runs],
+            "drills": [_builtins(drill) for drill in drills],
+        }
+    if write:
+        write.write_text(json.dumps(evidence, indent=2) + "\n")
+    if as_json:
+        document(evidence)
+        return
     if target and runs:
         where, run = runs[0]
         for entry in _runs(where).entries(run):
             console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}")
-    drills = [] if target else _drills(stack).recent()
     table = Table(title=f"failovers of {stack.environment}", title_justify="left")
     for column in ("when", "target", "plan", "to", "status", "RTO", "RPO at most", "from", "by"):
         table.add_column(column, overflow="fold")
@@ -81,12 +94,6 @@ def report_command(stack: Stack, target: str, as_json: Path | None) -> None:
                 drill.why,
             )
         console.print(table)
-    if as_json:
-        evidence = {
-            "failovers": [_evidence(where, run) for where, run in runs],
-            "drills": [_builtins(drill) for drill in drills],
-        }
-        as_json.write_text(json.dumps(evidence, indent=2) + "\n")
 
 
 def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
@@ -98,7 +105,7 @@ def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
         try:
             found += [(stack, run) for run in _runs(stack).recent(target)]
         except ControlPlaneError as error:
-            console.print(f"{stack.region} is left out: {error}", style="yellow")
+            errors.print(f"{stack.region} is left out: {error}", style="yellow")
     return sorted(found, key=lambda pair: -pair[1].requested_at)
 
 
@@ -139,13 +146,18 @@ def _drills(stack: Stack) -> DynamoDrills:
 @in_environment
 @click.option("--now", "run_it", is_flag=True, help="Audit now instead of showing the newest audit.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
-def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
+@as_json
+def audit_command(stack: Stack, run_it: bool, everything: bool, as_json: bool) -> None:
     """Show what the audit of backups found. Exits 1 when something is not well or unknown."""
     if run_it:
         stack.invoke("audit_backups", {})
     report = _drills(stack).latest()
     if report is None:
         raise failure(f"the backups of {stack.environment} were never audited; run it with --now")
+    bad = sum(finding.verdict != "pass" for finding in report.findings)
+    if as_json:
+        document(report)
+        raise SystemExit(1 if bad else 0)
     table = Table(title=f"backups of {stack.environment}, audited {utc(report.at)}", title_justify="left")
     for column in ("", "rule", "of", "what was seen", "what to do"):
         table.add_column(column, overflow="fold")
@@ -154,7 +166,6 @@ def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
         if everything or finding.verdict != "pass":
             table.add_row(marks[finding.verdict], finding.rule, finding.subject, finding.reason, finding.fix)
     console.print(table)
-    bad = sum(finding.verdict != "pass" for finding in report.findings)
     console.print(f"{len(report.findings) - bad} of {len(report.findings)} rules pass")
     raise SystemExit(1 if bad else 0)
 
@@ -163,7 +174,8 @@ def audit_command(stack: Stack, run_it: bool, everything: bool) -> None:
 @click.argument("database", required=False, default="")
 @in_environment_to_change
 @click.option("--follow/--no-follow", default=True, help="Wait until it is over.")
-def drill_command(stack: Stack, database: str, follow: bool) -> None:
+@as_json
+def drill_command(stack: Stack, database: str, follow: bool, as_json: bool) -> None:
     """Restore the newest snapshot of DATABASE (or of all) into a scratch instance, read it, delete it.
 
     Exits 1 when a drill failed.
@@ -171,13 +183,18 @@ def drill_command(stack: Stack, database: str, follow: bool) -> None:
     name = new_name("drill")
     request = {"requested_by": stack.caller} | ({"database": database} if database else {})
     stack.start("drill", name, request)
-    console.print(f"{name} was started")
+    (errors if as_json else console).print(f"{name} was started")
     if not follow:
+        if as_json:
+            document({"drill": name})
         return
-    while (ended := stack.execution("drill", name))["status"] == "RUNNING":
-        time.sleep(2)
-    for drill in _drills(stack).recent():
-        if drill.id.startswith(f"{name}-"):
-            console.print(f"{drill.database}: {drill.outcome}: {drill.why}")
+    with progress("restoring, reading, deleting"):
+        while (ended := stack.execution("drill", name))["status"] == "RUNNING":
+            time.sleep(2)
+    drills = [drill for drill in _drills(stack).recent() if drill.id.startswith(f"{name}-")]
+    if as_json:
+        document({"drill": name, "status": ended["status"], "drills": drills})
+    for drill in () if as_json else drills:
+        console.print(f"{drill.database}: {drill.outcome}: {drill.why}")
     if ended["status"] != "SUCCEEDED":
         raise failure(f"{ended['status']}: {ended.get('cause') or ended.get('error') or ''}")

@@ -29,7 +29,7 @@ from cli.automation import switch_of
 from cli.options import CATALOG, in_environment
 from cli.signals import guards, log, signals_view
 from cli.stack import Stack
-from cli.terminal import PlainConsole, echo
+from cli.terminal import PlainConsole, as_json, document, echo
 from cli.yaml_edit import append_at, edit
 
 console = PlainConsole()
@@ -54,7 +54,10 @@ BEFORE = 600.0
     type=click.Choice(SITUATIONS),
     help="Without AWS: suppose that every service is inside a release, inside its rollback window, or quiet.",
 )
-def respond_command(stack: Stack, file: Path, dry_run: bool, add_clue: bool, suppose: str | None) -> None:
+@as_json
+def respond_command(
+    stack: Stack, file: Path, dry_run: bool, add_clue: bool, suppose: str | None, as_json: bool
+) -> None:
     """Say what the alerts in FILE would lead to now: the decision, its reason, the message people would get.
 
     Also what was understood and by which rule, and the clue that is missing. FILE is what a source sends: Alertmanager's webhook, an SNS notification, or an EventBridge event
@@ -64,7 +67,7 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, add_clue: bool, sup
         raise click.UsageError("say --dry-run, or --add-clue; to act for real, post the file to the endpoint")
     delivery = read_delivery(file)
     if add_clue:
-        write_clues(delivery, stack.environment, CATALOG)
+        write_clues(delivery, stack.environment, CATALOG, to_errors=as_json)
         if not dry_run:
             return
     if suppose:
@@ -75,6 +78,15 @@ def respond_command(stack: Stack, file: Path, dry_run: bool, add_clue: bool, sup
     else:
         sight = real(stack)
     rehearsal = run_dry(delivery, sight)
+    if as_json:
+        document(
+            {
+                "signals": rehearsal.lines,
+                "would_start": [{"machine": machine, "name": name} for machine, name in rehearsal.started],
+                "would_publish": [{"kind": kind, "detail": detail} for kind, detail in rehearsal.published],
+            }
+        )
+        return
     console.print(signals_view(rehearsal.lines))
     for each in dict.fromkeys(understood(line.signal) for line in rehearsal.lines):
         echo(f"\n{each}")
@@ -103,7 +115,7 @@ def understood(signal: Signal) -> str:
     return "\n".join(lines)
 
 
-def write_clues(delivery: Delivery, environment: str, folder: Path) -> None:
+def write_clues(delivery: Delivery, environment: str, folder: Path, *, to_errors: bool = False) -> None:
     """Write the clues that a delivery's alerts miss into responses.yaml; say what was written.
 
     Raises
@@ -116,7 +128,8 @@ def write_clues(delivery: Delivery, environment: str, folder: Path) -> None:
     missing = dict.fromkeys(each.clue for each in signals if each.clue)
     if not missing:
         echo(
-            "no clue is missing: each alert leads to what the catalog has, or no label names a service of it"
+            "no clue is missing: each alert leads to what the catalog has, or no label names a service of it",
+            err=to_errors,
         )
         return
     file = folder / "responses.yaml"
@@ -136,7 +149,7 @@ def write_clues(delivery: Delivery, environment: str, folder: Path) -> None:
         edit(file, lambda text: before)
         raise
     for label, pattern in missing:
-        echo(f"wrote to {file}: {clue_yaml(label, pattern)}")
+        echo(f"wrote to {file}: {clue_yaml(label, pattern)}", err=to_errors)
 
 
 def read_delivery(file: Path) -> Delivery:

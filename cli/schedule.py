@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,7 +24,7 @@ from candlefish.capacity.calendar import (
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Environment
 from cli.options import CATALOG, named
-from cli.terminal import PlainConsole
+from cli.terminal import PlainConsole, as_json, document
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,8 +66,15 @@ class Day(NamedTuple):
     default=CATALOG,
     help="Where the catalog's YAML is.",
 )
+@as_json
 def schedule_command(
-    environment: str, days: int, start: datetime | None, plot: Path | None, live: bool, folder: Path
+    environment: str,
+    days: int,
+    start: datetime | None,
+    plot: Path | None,
+    live: bool,
+    folder: Path,
+    as_json: bool,
 ) -> None:
     """Show when an environment is awake in the coming days, and why."""
 
@@ -80,6 +87,9 @@ def schedule_command(
     now = time.time()
     first = start.date() if start else datetime.fromtimestamp(now, ZoneInfo(table.zone)).date()
     shown = days_of(table, overrides, first, days)
+    if as_json:
+        document(_document(environment, table, overrides, shown, now))
+        return
     console = PlainConsole()
     console.print(
         Text.assemble((environment, "bold"), " ", _now(desired_state(table, overrides, now), table))
@@ -91,6 +101,28 @@ def schedule_command(
     if plot:
         draw(shown, f"{environment}: awake hours ({table.zone})", plot)
         console.print(f"Drawn into {plot}.")
+
+
+def _document(
+    environment: str,
+    table: Timetable,
+    overrides: Sequence[ScheduleOverride],
+    days: Sequence[Day],
+    now: float,
+) -> dict[str, Any]:
+    """What `--json` prints: hours are those of the day's clock in the zone."""
+    wanted = desired_state(table, overrides, now)
+    return {
+        "environment": environment,
+        "zone": table.zone,
+        "now": {
+            "state": wanted.state,
+            "until": wanted.until,
+            "reason": wanted.reason,
+            "frozen": wanted.frozen,
+        },
+        "days": [each._asdict() for each in days],
+    }
 
 
 def _asked_for(environment: Environment) -> tuple[ScheduleOverride, ...]:

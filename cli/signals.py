@@ -25,7 +25,7 @@ from candlefish.signals.token_rotation import rotate_token
 from cli.automation import switch_of
 from cli.options import in_environment, require_meant, say_environment
 from cli.stack import Stack
-from cli.terminal import PlainConsole, echo
+from cli.terminal import PlainConsole, as_json, document, echo
 from cli.view import utc
 
 console = PlainConsole()
@@ -38,14 +38,19 @@ SEVERITY_STYLE = {"P0": "red", "P1": "yellow", "P2": "dim"}
 @click.option("--limit", default=30, show_default=True, help="How many of the newest.")
 @click.option("--about", default="", help="Only those about one subject, like service/website.")
 @click.option("--acted", is_flag=True, help="Only those that led to something.")
+@as_json
 @click.pass_context
-def signals_command(context: click.Context, stack: Stack, limit: int, about: str, acted: bool) -> None:
+def signals_command(
+    context: click.Context, stack: Stack, limit: int, about: str, acted: bool, as_json: bool
+) -> None:
     """Show recent signals, what was decided about each, and why."""
     context.obj = stack
     if context.invoked_subcommand:
         return
     guard = guards(stack).get()
-    console.print(guard_view(guard, switch_of(stack).off()))
+    off = switch_of(stack).off()
+    if not as_json:
+        console.print(guard_view(guard, off))
     wanted = about or acted
     lines = log(stack).recent(limit * 20 if wanted else limit)
     lines = [
@@ -53,15 +58,19 @@ def signals_command(context: click.Context, stack: Stack, limit: int, about: str
         for line in lines
         if (not about or line.signal.about == about) and (not acted or line.decision.action != "none")
     ]
-    console.print(signals_view(lines[:limit]) if lines else "no signals yet")
+    if as_json:
+        document({"why_off": off, "mutes": guard.mutes, "claims": guard.claims, "signals": lines[:limit]})
+    else:
+        console.print(signals_view(lines[:limit]) if lines else "no signals yet")
 
 
 @signals_command.command("mute")
 @click.argument("about", default=EVERYTHING)
 @click.option("--for", "lasting", required=True, help="How long, like 30m or 2h.")
 @click.option("--reason", required=True, help="Why.")
+@as_json
 @click.pass_obj
-def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
+def mute_command(stack: Stack, about: str, lasting: str, reason: str, as_json: bool) -> None:
     """Neither act on nor tell of signals about ABOUT (service/website, database/main; everything by default)."""
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
@@ -73,25 +82,33 @@ def mute_command(stack: Stack, about: str, lasting: str, reason: str) -> None:
     say_environment(stack)
     mute = Mute(about, reason, stack.caller, until)
     guards(stack).update(lambda r: add_mute(r, mute, now))
-    echo(f"{about} is muted until {utc(until)}")
+    if as_json:
+        document(mute)
+    else:
+        echo(f"{about} is muted until {utc(until)}")
 
 
 @signals_command.command("unmute")
 @click.argument("about", default=EVERYTHING)
+@as_json
 @click.pass_obj
-def unmute_command(stack: Stack, about: str) -> None:
+def unmute_command(stack: Stack, about: str, as_json: bool) -> None:
     """Listen to ABOUT again."""
     if about != EVERYTHING and "/" not in about:
         about = f"service/{about}"
     require_meant(stack)
     guards(stack).update(lambda r: drop_mute(r, about))
-    echo(f"{about} is heard again")
+    if as_json:
+        document({"about": about, "muted": False})
+    else:
+        echo(f"{about} is heard again")
 
 
 @signals_command.command("rotate-token")
 @click.option("--overlap", default="24h", show_default=True, help="How long the old token stays valid.")
+@as_json
 @click.pass_obj
-def rotate_token_command(stack: Stack, overlap: str) -> None:
+def rotate_token_command(stack: Stack, overlap: str, as_json: bool) -> None:
     """Make a new bearer token for Alertmanager and print it, once. The old one goes on for a while."""
     secret = f"candlefish/{stack.environment}/alert-tokens"
     require_meant(stack)
@@ -102,7 +119,10 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
         raise InvalidInput(str(error)) from error
     new, stored = rotate_token(tokens.read(0), now=time.time(), overlap=seconds)
     tokens.store(stored)
-    echo(new.token)
+    if as_json:
+        document({"token": new.token, "overlap": float(seconds)})
+    else:
+        echo(new.token)
     echo(f"put it into Alertmanager's credentials_file within {seconds}", err=True)
 
 
@@ -110,14 +130,18 @@ def rotate_token_command(stack: Stack, overlap: str) -> None:
 @click.option(
     "--forget-old", is_flag=True, help="Delete those of the names that there were before, with your rights."
 )
+@as_json
 @click.pass_obj
-def alarms_command(stack: Stack, forget_old: bool) -> None:
+def alarms_command(stack: Stack, forget_old: bool, as_json: bool) -> None:
     """Make the CloudWatch alarms of every onboarded service what they shall be, now instead of in some minutes."""
     require_meant(stack)
     if forget_old:
         for name in forget_old_alarms(stack.environment, CloudWatchAlarms(stack.client("cloudwatch"))):
-            echo(f"deleted {name}")
+            echo(f"deleted {name}", err=as_json)
     done = stack.invoke("sync_alarms", {})
+    if as_json:
+        document(done)
+        return
     echo(f"{len(done['put'])} written, {len(done['deleted'])} deleted")
     for name in (*done["put"], *done["deleted"]):
         echo(f"  {name}")

@@ -9,7 +9,7 @@ import click
 
 from cli.options import CATALOG, in_environment_to_change
 from cli.stack import Stack, record_of
-from cli.terminal import echo
+from cli.terminal import as_json, document, echo
 
 if TYPE_CHECKING:
     from candlefish.catalog.model import Catalog
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.argument("service")
 @in_environment_to_change
 @click.option("--share", type=click.IntRange(0, 100), required=True, help="Percent of the users, in DNS.")
-def take_over_command(stack: Stack, service: str, share: int) -> None:
+@as_json
+def take_over_command(stack: Stack, service: str, share: int, as_json: bool) -> None:
     """Lead a share of SERVICE's users to the control plane's load balancer; 0 leads all back.
 
     The host's record in Route 53 becomes two by weight, in one change. What ran before goes on running.
@@ -37,6 +38,17 @@ def take_over_command(stack: Stack, service: str, share: int) -> None:
     before = dns.records()
     dns.change(shares.shared(before, host, front["DNSName"], front["CanonicalHostedZoneId"], share))
     was = shares.share_of(before, host)
+    if as_json:
+        document(
+            {
+                "host": host,
+                "was": was,
+                "share": share,
+                "load_balancer": front["LoadBalancerName"],
+                "ttl": shares.ttl_of(before, host),
+            }
+        )
+        return
     echo(
         f"{host}: {was}% -> {share}% of users at {front['LoadBalancerName']}; resolvers follow within "
         f"{shares.ttl_of(before, host)} s"
@@ -53,7 +65,10 @@ def take_over_command(stack: Stack, service: str, share: int) -> None:
 )
 @click.option("--unseen", is_flag=True, help="What ran before cannot be looked at from here, and serves.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def give_back_command(stack: Stack, service: str, settle: float | None, unseen: bool, yes: bool) -> None:
+@as_json
+def give_back_command(
+    stack: Stack, service: str, settle: float | None, unseen: bool, yes: bool, as_json: bool
+) -> None:
     """Give SERVICE back to what ran before: its users first, then nothing of the control plane is left.
 
     Refused while a release or rollback window is under way, and where what ran before has no healthy target, or no ready
@@ -65,9 +80,15 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
     from cli.adopt.clusters import by_eks
     from cli.adopt.handing import Dns, begin_closing, front_of, require_old_way, take_away
 
+    def tell(line: str) -> None:
+        if as_json:
+            document({"service": service, "says": line}, indent=False)
+        else:
+            echo(line)
+
     record = record_of(stack, service)
     if record is None:
-        echo(f"{service} has no record in {stack.environment}: it is nobody's but yours already")
+        tell(f"{service} has no record in {stack.environment}: it is nobody's but yours already")
         return
     if record.stateful:
         raise click.UsageError(
@@ -89,7 +110,9 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
             f"nobody can see here that what ran before {service} takes its work: see that it does, then say --unseen"
         )
     if not yes:
-        click.confirm(f"Give {service} back, and delete what the control plane made for it?", abort=True)
+        click.confirm(
+            f"Give {service} back, and delete what the control plane made for it?", abort=True, err=as_json
+        )
     if record.balanced:
         host = _host(catalog, stack.environment, service)
         dns = Dns(stack.client("route53"), host)
@@ -104,16 +127,16 @@ def give_back_command(stack: Stack, service: str, settle: float | None, unseen: 
         # Where they were led back before, nobody knows when: it may have been a moment ago.
         if shares.is_shared(records, host):
             wait = 2.0 * shares.ttl_of(records, host) if settle is None else settle
-            echo(f"{host}: all users are led back; waiting {wait:g} s until resolvers follow")
+            tell(f"{host}: all users are led back; waiting {wait:g} s until resolvers follow")
             time.sleep(wait)
         if changes := shares.given_back(dns.records(), host):
             dns.change(changes)
-            echo(f"{host}: one record again, as before")
+            tell(f"{host}: one record again, as before")
     if before:
         lead_back(cluster, environment.namespace, service_of(cluster, environment.namespace, service))
-        echo(f"Service {service}: its callers are led to {before} again, as before")
-    take_away(stack, record, cluster, environment.namespace, echo)
-    echo(
+        tell(f"Service {service}: its callers are led to {before} again, as before")
+    take_away(stack, record, cluster, environment.namespace, tell)
+    tell(
         f"{service} is given back; nothing of the control plane is left but its ServiceAccount and its history"
     )
 

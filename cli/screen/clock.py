@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from candlefish.bounds import LAST_MOMENT
+from candlefish.views.words import lasting
 
 
 def moment(at: float, zone: tzinfo | None) -> datetime | None:
@@ -29,22 +30,13 @@ def day_and_clock(at: float, zone: tzinfo | None, now: float) -> str:
     return found.strftime("%H:%M %Z" if same else "%a %d %b %H:%M %Z").strip()
 
 
-def lasting(seconds: float) -> str:
-    """A duration in one unit."""
-    if seconds < 0:
-        return "no time"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    for unit, size in (("min", 60), ("h", 3600)):
-        if seconds < 100 * size if unit == "min" else seconds < 48 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.0f} d"
-
-
 def left(until: float, now: float, zone: tzinfo | None) -> str:
     """How long it lasts still, and until when."""
     if moment(until, zone) is None:
         return "no end known"
     if until <= now:
-        return f"due since {day_and_clock(until, zone, now)}"
+        return f"over since {day_and_clock(until, zone, now)}"
     return f"{lasting(until - now)} left, until {day_and_clock(until, zone, now)}"
+
+
+__all__ = ["clock", "day_and_clock", "lasting", "left", "moment"]

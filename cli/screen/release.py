@@ -19,6 +19,7 @@ from candlefish.views.model import (
     StepView,
     Who,
 )
+from candlefish.views.words import percentage
 from cli.screen.cells import Line, Span, Style, clean, cut, fitted, line, padded, paragraph, plain, width_of
 from cli.screen.clock import clock, day_and_clock, lasting, left
 
@@ -268,13 +269,9 @@ def _facts(slot: SlotView) -> list[Span]:
         restarting = f", {pods.restarting} restarting" if pods.restarting else ""
         ready = Span(f"{pods.ready}/{pods.desired} ready{restarting}", well)
     share = slot.errors.share if slot.errors else None
-    errors = Span(f"{_share(share)} bad" if share is not None else "")
+    errors = Span(f"{percentage(share)} bad" if share is not None else "")
     latency = Span(f"p95 {_short(slot.p95)}" if slot.p95 is not None else "")
     return [weight, ready, errors, latency]
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.2f}%" if share < 0.1 else f"{100 * share:.0f}%"
 
 
 def _short(seconds: float) -> str:
