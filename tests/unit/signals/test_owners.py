@@ -118,6 +118,12 @@ def test_owners_who_read_nowhere_and_too_many_topics_are_problems_of_the_catalog
     assert "the ARNs of 20 topics" in said
 
 
+@pytest.mark.parametrize("name", ["token", "channels"])
+def test_a_channel_is_not_called_like_what_else_the_secret_has(name: str) -> None:
+    said = " ".join(str(each) for each in check(with_owners(data=Owner("data", slack=name))))
+    assert f"{name} is what Slack's secret calls something else" in said
+
+
 def ringing(name: str, value: str = "ALARM", before: str = "OK") -> BusEvent:
     detail = {
         "alarmName": f"candlefish-control-plane-production-{name}",

@@ -14,6 +14,8 @@ from candlefish.catalog.stack_parameters import LONGEST
 # What stands before a topic's name in its ARN, at most, in characters.
 ARN_OF_TOPIC = 50
 SOURCES, SUBJECTS = get_args(Source), get_args(Subject)
+# What the secret has beside webhooks (adapters/http/slack_secret.py).
+NOT_CHANNELS = frozenset({"token", "channels"})
 
 
 def responses(catalog: Catalog) -> Iterator[CatalogProblem]:
@@ -43,6 +45,9 @@ def _owners(here: Path, catalog: Catalog) -> Iterator[CatalogProblem]:
         if not (owner.slack or owner.topic):
             what = f"{name} has neither a Slack channel nor a topic, so its news goes where everybody's goes"
             yield CatalogProblem((*here, "owners", name), what, "write slack, topic, or leave it out")
+        if owner.slack in NOT_CHANNELS:
+            what = f"{owner.slack} is what Slack's secret calls something else, and no channel"
+            yield CatalogProblem((*here, "owners", name, "slack"), what, "give the channel another name")
     topics = {owner.topic for owner in owners.values() if owner.topic}
     if sum(ARN_OF_TOPIC + len(topic) for topic in topics) > LONGEST / 2:
         what = f"the ARNs of {len(topics)} topics in two regions are more than a parameter of the stack takes"

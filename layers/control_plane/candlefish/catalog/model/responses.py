@@ -20,7 +20,7 @@ FITS: dict[Act, tuple[Subject, ...]] = {
     "nothing": get_args(Subject),
 }
 SlackName = Annotated[
-    str, text(r"[A-Za-z0-9._-]{0,80}", "write the name that the secret of webhooks has for it, like payments")
+    str, text(r"[A-Za-z0-9._-]{0,80}", "write the name that Slack's secret has for it, like payments")
 ]
 TopicName = Annotated[
     str, text(r"[A-Za-z0-9_-]{0,200}", "write the topic's name without its ARN, like payments-alerts")
@@ -83,7 +83,7 @@ class Owner(Model, frozen=True):
     """Where an owner of services reads what is told of them. What is left out goes where everybody's news goes."""
 
     name: str
-    # The name under which the secret of Slack's webhooks has the one of this owner's channel.
+    # The name under which Slack's secret has this owner's channel, or the webhook of it.
     slack: SlackName = ""
     # The SNS topic, by name: it is in the account and region of each environment's stack.
     topic: TopicName = ""
