@@ -19,6 +19,7 @@ use = partial(
     journal=wire.journal(),
     events=wire.events(),
     switchboard=wire.switchboard(),
+    meter=wire.meter(),
     writers_live=wire.settings.writers_live_seconds,
     left=wire.seconds_left,
     now=wire.now,

@@ -17,6 +17,7 @@ use = partial(
     bills=wire.bills(),
     capacity=wire.store(),
     events=wire.events(),
+    meter=wire.meter(),
     now=wire.now,
 )
 

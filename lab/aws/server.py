@@ -28,6 +28,7 @@ from lab.aws import whoami
 from lab.aws.function_urls import FunctionUrls
 from lab.aws.gateway import Gateway
 from lab.aws.http_apis import HttpApis
+from lab.aws.log_metrics import LogMetrics
 from lab.aws.networks import Networks
 from lab.aws.recorded_calls import Witness
 from lab.aws.service_metrics import ServiceMetrics
@@ -115,6 +116,7 @@ class Aws:
         )
         self.gateway.shut_in = self._shut_in
         self.service_metrics = ServiceMetrics(self.functions, time_scale, self.pace)
+        self.log_metrics = LogMetrics(self.functions)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.gateway, threaded=True, request_handler=_Handler
         )
@@ -163,12 +165,14 @@ class Aws:
         self.schedules.start()
         self.alarms.start()
         self.service_metrics.start()
+        self.log_metrics.start()
 
     def stop(self) -> None:
         """Stop serving and end every function's worker."""
         self.schedules.close()
         self.alarms.close()
         self.service_metrics.close()
+        self.log_metrics.close()
         self.urls.close()
         self.http_apis.close()
         self.bus.close()

@@ -122,6 +122,8 @@ class Functions:
     ) -> None:
         self._logs = directory / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
+        # Which region each log is of.
+        self._log_of: dict[Path, str] = {}
         self._faults = faults or Faults()
         # Laid over every function's own environment.
         self.environment = environment or {}
@@ -395,8 +397,17 @@ class Functions:
 
     # --- logs ------------------------------------------------------------------------------
 
+    def logs(self) -> list[tuple[Path, str]]:
+        """The log of every function that ran, and its region."""
+        return list(self._log_of.items())
+
     def _log(self, spec: Spec) -> Path:
-        return self._logs / f"{spec.name}.log"
+        # A function of the same name in another region has a log of its own.
+        path = self._logs / f"{spec.name}.log"
+        if self._log_of.setdefault(path, spec.region) != spec.region:
+            path = self._logs / f"{spec.name}@{spec.region}.log"
+            self._log_of.setdefault(path, spec.region)
+        return path
 
     def _note(self, spec: Spec, text: str) -> None:
         with self._log(spec).open("a") as log:

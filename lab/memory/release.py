@@ -63,9 +63,11 @@ class MemoryJournalStore(Store):
             raise RecordContested(f"the plan of release {seen.id} was written by another look meanwhile")
         self.releases[seen.id] = kept(msgspec.structs.replace(self.releases[seen.id], plan=plan))
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
-        if release in self.releases and self.releases[release].status in over:
-            self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+        if release not in self.releases or self.releases[release].status not in over:
+            return False
+        self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
+        return True
 
     def entries(self, release: str) -> list[ReleaseEntry]:
         found = sorted(self.timeline.get(release, ()), key=lambda entry: sortable(entry.at))

@@ -14,6 +14,7 @@ from lab.memory.capacity import MemoryCapacityStore
 from lab.memory.cost import MemoryBillSource, MemoryBillStore, each_day
 from lab.memory.events import MemoryEvents
 from lab.memory.failover.runs import MemoryRuns
+from lab.memory.meter import MemoryMeter
 from lab.memory.release import (
     MemoryApprovals,
     MemoryBundles,
@@ -50,6 +51,7 @@ class Stores:
     # core
     records: MemoryRecords
     bus: MemoryEvents
+    meter: MemoryMeter
     # release
     approvals: MemoryApprovals
     asked_freezes: MemoryFreezes
@@ -88,6 +90,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         journal_store=MemoryJournalStore(),
         records=MemoryRecords(),
         bus=MemoryEvents(),
+        meter=MemoryMeter(),
         approvals=MemoryApprovals(),
         asked_freezes=MemoryFreezes(environment),
         nonces=MemoryNonces(),

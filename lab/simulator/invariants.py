@@ -389,6 +389,7 @@ class Invariants:
                 if not entry.reason:
                     yield "unexplained", f"{entry.kind} of {id} has no reason"
         yield from self._accused()
+        yield from self._counted()
         yield from self._asked()
         yield from self._judged()
         yield from self._unanswered()
@@ -420,6 +421,19 @@ class Invariants:
             for entry in self.site.entries(id):
                 if entry.kind == "drift_repaired":
                     yield "I9", f"somebody is said to have changed the traffic of {id}: {entry.reason}"
+
+    def _counted(self) -> Iterator[tuple[str, str]]:
+        """No end of a release is counted twice, whatever died or was tried again; a death in between may lose one."""
+        releases, meter = self.site.ports["journal"].releases, self.site.stores.meter
+        ends = {
+            "ReleasesPromoted": "promoted",
+            "ReleasesRolledBack": "rolled_back",
+            "ReleasesRefused": "refused",
+        }
+        for metric, kind in ends.items():
+            ended = sum(kind in self.site.kinds(id) for id in releases)
+            if meter.total(metric) > ended:
+                yield "counted", f"{metric} is {meter.total(metric):.0f}, and {ended} releases were {kind}"
 
     def _judged(self) -> Iterator[tuple[str, str]]:
         """What there was evidence against was not promoted after that."""

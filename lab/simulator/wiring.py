@@ -33,6 +33,7 @@ ONE_PORT = (
     "judgements",
     "ledger",
     "log",
+    "meter",
     "nonces",
     "queue",
     "records",
@@ -77,7 +78,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "shares": port("shares"),
         "catalog": catalog,
         "events": events,
-        "journal": Journal(port("journal_store"), events),
+        "journal": Journal(port("journal_store"), events, port("meter")),
         # Nobody invokes functions past their URLs here.
         "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},

@@ -34,6 +34,7 @@ from candlefish.traffic.ports import (
     RuleSpec,
 )
 from lab.memory.events import MemoryEvents
+from lab.memory.meter import MemoryMeter
 from lab.memory.release import MemoryJournalStore
 from tests.support.clock import Clock
 from tests.support.service import V1, V2, fresh, released, take
@@ -201,6 +202,7 @@ class Minute:
             "events": events,
             "switchboard": TagSwitch(states, MACHINES["rollback"]),
             "writers_live": 20.0,
+            "meter": MemoryMeter(),
             "now": account.clock,
         }
 

@@ -240,7 +240,8 @@ class Journal:
         if entry.kind == "drift_repaired":
             self._replay.ask("accuse")
 
-    def set_status(self, release: str, status: str, *, over: Any) -> None: ...
+    def set_status(self, release: str, status: str, *, over: Any) -> bool:
+        return True
 
     def entries(self, release: str) -> list[ReleaseEntry]:
         return []

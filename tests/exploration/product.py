@@ -21,6 +21,7 @@ from candlefish.analysis.model import Arm, MetricTarget, Window
 from candlefish.catalog.model import Catalog, Duration, Job, Strategy, StrategyStep, Watch
 from candlefish.catalog.read import effective
 from candlefish.errors import ControlPlaneError, Retryable
+from candlefish.measures import Uncounted
 from candlefish.release.model import Judgement, PlannedJob
 from candlefish.release.plan import plan_release
 from candlefish.traffic.movers import Movers
@@ -178,6 +179,7 @@ class Product:
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
             "bus": ports.Bus(),
+            "meter": Uncounted(),
             "switchboard": ports.Switchboard(),
         }
 

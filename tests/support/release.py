@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from candlefish.measures import Uncounted
+from candlefish.ports import Meter
 from candlefish.release.journal import Journal
 from candlefish.release.model import (
     Release,
@@ -17,11 +19,11 @@ from lab.memory.release import MemoryJournalStore
 class FakeJournal(Journal):
     """The journal over a store in memory, or over another one, and a bus that remembers."""
 
-    def __init__(self, store: JournalStore | None = None) -> None:
+    def __init__(self, store: JournalStore | None = None, meter: Meter | None = None) -> None:
         self.memory = store if isinstance(store, MemoryJournalStore) else MemoryJournalStore()
         self.store = store or self.memory
         self.bus = MemoryEvents()
-        super().__init__(self.store, self.bus)
+        super().__init__(self.store, self.bus, meter or Uncounted())
 
     @property
     def releases(self) -> dict[str, Release]:

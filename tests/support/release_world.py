@@ -35,6 +35,7 @@ from candlefish.release.workload import objects_of
 from candlefish.requester import Requester
 from candlefish.service.model import RollbackRequest, Slot
 from candlefish.service.record import ServiceRecord
+from lab.memory.meter import MemoryMeter
 from lab.memory.release import MemoryApprovals, MemoryBundles, MemoryFreezes
 from lab.memory.requesters import MemoryRequesters
 from lab.memory.service import MemoryRecords
@@ -63,7 +64,6 @@ class World:
         self.clock = Clock()
         self.records = MemoryRecords(record)
         self.rules = FakeRules(record)
-        self.journal = FakeJournal()
         self.executions = FakeExecutions()
         self.approvals = MemoryApprovals()
         self.freezes = MemoryFreezes(environment)
@@ -71,6 +71,8 @@ class World:
         self.cluster = FakeCluster()
         self.switchboard = MemorySwitchboard()
         self.bundles = MemoryBundles()
+        self.meter = MemoryMeter()
+        self.journal = FakeJournal(meter=self.meter)
 
     @property
     def record(self) -> ServiceRecord:
@@ -215,6 +217,7 @@ def look_at_traffic(world: Any, died: str = "", **more: Any) -> list[Repair]:
         events=world.journal.bus,
         switchboard=world.switchboard,
         writers_live=WRITERS_LIVE,
+        meter=world.meter,
         now=world.clock,
         **more,
     )

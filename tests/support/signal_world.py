@@ -12,6 +12,7 @@ from candlefish.service.record import ServiceRecord, acquire, promote
 from candlefish.signals.model import Alert, Delivery, Signal
 from candlefish.signals.ports import SignalPorts
 from lab.memory.events import MemoryEvents
+from lab.memory.meter import MemoryMeter
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryGuards, MemorySignalLog, MemorySwitchboard
 from tests.support.catalogs import catalog
@@ -32,6 +33,7 @@ class World:
         self.log = MemorySignalLog()
         self.records = MemoryRecords(*records)
         self.journal = FakeJournal()
+        self.meter = MemoryMeter()
         self.executions = FakeExecutions()
         self.bus = MemoryEvents()
         self.switchboard = MemorySwitchboard()
@@ -48,6 +50,7 @@ class World:
             switchboard=self.switchboard,
             asleep=lambda: self.asleep,
             now=self.clock,
+            meter=self.meter,
         )
 
     def releasing(self, service: str = "backend-api", *, since: float = 300.0) -> World:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from candlefish.measures import Measure
 from candlefish.requester import Asked
 
 Now = Callable[[], float]
@@ -62,6 +63,13 @@ class Executions(Protocol):
 
     def fail(self, token: str, *, error: str, cause: str) -> None:
         """Fail a task that waits for a token."""
+
+
+class Meter(Protocol):
+    """Where what is counted of the control plane is reported. It never raises: nothing fails because of a count."""
+
+    def measure(self, measures: Sequence[Measure]) -> None:
+        """Report values that were measured now."""
 
 
 class Requesters(Protocol):

@@ -20,6 +20,7 @@ from candlefish.cost.savings import day_bounds, hours_asleep, savings
 from lab.memory.capacity import MemoryCapacityStore
 from lab.memory.cost import MemoryBillSource, MemoryBillStore
 from lab.memory.events import MemoryEvents
+from lab.memory.meter import MemoryMeter
 from tests.support.bills import HOLIDAYS, PRODUCTION, STAGING, TABLES, bill, moment, shown
 from tests.support.capacity import HOUR
 
@@ -44,6 +45,7 @@ def world(env: Environment, day: str) -> dict[str, Any]:
         "bills": MemoryBillStore(),
         "capacity": MemoryCapacityStore(env.name),
         "events": MemoryEvents(),
+        "meter": MemoryMeter(),
         "now": lambda: moment(f"{day}T13:00"),
     }
 

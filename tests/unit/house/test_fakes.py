@@ -40,6 +40,7 @@ HELD = [
     EventPublisher             lab.memory.events.MemoryEvents                aws.eventbridge.BestEffort                 test_events
     Executions                 executions.FakeExecutions                     aws.stepfunctions.StepFunctionsExecutions  test_executions
     Switchboard                lab.memory.signals.MemorySwitchboard          aws.tag_switch.TagSwitch                   test_signal_ports
+    Meter                      lab.memory.meter.MemoryMeter                  emf.EmfMeter                               test_meter
     Requesters                 lab.memory.requesters.MemoryRequesters        table.requesters.DynamoRequesters          test_small_stores
     analysis.WindowSource      analysis.FakeWindows                          aws.cloudwatch_metrics.CloudWatchWindows   test_metrics_windows
     analysis.WindowSource      analysis.FakeWindows                          aws.custom_metrics.CustomMetricWindows     test_metrics_windows

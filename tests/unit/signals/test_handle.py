@@ -360,3 +360,32 @@ def test_an_alarm_that_fires_first_after_a_time_without_data_is_a_new_one(
         take(world, msgspec.structs.replace(what, observed_at=now), f"m{number}")
         last = now - at
     assert [action for action, _ in responses(world)] == ["rollback"]
+
+
+def test_each_news_of_an_alert_is_counted_once_however_often_its_message_comes() -> None:
+    world = World().promoted()
+    acted = delivery(alert(at=world.clock()), at=world.clock())
+    world.clock.forward(1)
+    refused = delivery(alert(at=world.clock(), fingerprint="another"), at=world.clock())
+    for i in range(3):
+        take(world, acted, "m1")
+        take(world, refused, f"m{i + 2}")
+    assert world.meter.total("SignalsActed", "backend-api") == 1
+    assert world.meter.total("SignalsRefused", "backend-api") == 1
+
+
+def test_what_was_not_logged_is_counted_when_it_comes_again() -> None:
+    world = World().promoted()
+    acted = delivery(alert(at=world.clock()), at=world.clock())
+    append = world.log.append
+
+    def dies(*args: object) -> None:
+        raise Unavailable("the table does not answer")
+
+    world.log.append = dies  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        take(world, acted)
+    assert world.meter.measured == []
+    world.log.append = append  # type: ignore[method-assign]
+    take(world, acted)
+    assert world.meter.total("SignalsActed") == 1

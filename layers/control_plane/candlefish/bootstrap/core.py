@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.aws.eventbridge import BestEffort, EventBus
     from candlefish.adapters.aws.stepfunctions import StepFunctionsExecutions
     from candlefish.adapters.aws.tag_switch import TagSwitch
+    from candlefish.adapters.emf import EmfMeter
     from candlefish.adapters.http.callers import Callers
     from candlefish.adapters.http.oidc_tokens import OidcIssuer
     from candlefish.adapters.table.records import DynamoRecords
@@ -80,7 +81,15 @@ def journal() -> Journal:
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.release.journal import Journal
 
-    return Journal(DynamoJournalStore(client("dynamodb"), table(), environment()), events())
+    return Journal(DynamoJournalStore(client("dynamodb"), table(), environment()), events(), meter())
+
+
+@cache
+def meter() -> EmfMeter:
+    """Where what is counted of the control plane is reported."""
+    from candlefish.adapters.emf import EmfMeter
+
+    return EmfMeter(environment(), now)
 
 
 @cache

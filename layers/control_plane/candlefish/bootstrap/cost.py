@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from candlefish.adapters.aws.api import client
 from candlefish.bootstrap.capacity import store
-from candlefish.bootstrap.core import catalog, environment, events, now, table
+from candlefish.bootstrap.core import catalog, environment, events, meter, now, table
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
     from candlefish.adapters.aws.cost_explorer import CostExplorer
     from candlefish.adapters.table.bills import DynamoBills
 
-__all__ = ["catalog", "environment", "events", "now", "store"]
+__all__ = ["catalog", "environment", "events", "meter", "now", "store"]
 
 
 class CostSettings(Settings):

@@ -15,6 +15,7 @@ from candlefish.bootstrap.core import (
     environment,
     executions,
     journal,
+    meter,
     now,
     records,
     switchboard,
@@ -104,6 +105,7 @@ def ports() -> SignalPorts:
         switchboard=switchboard(),
         asleep=asleep,
         now=now,
+        meter=meter(),
     )
 
 

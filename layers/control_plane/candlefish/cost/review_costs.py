@@ -10,14 +10,15 @@ import msgspec
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.capacity.ports import CapacityStore
 from candlefish.capacity.record import sleep_for_costs
-from candlefish.catalog.model import Catalog
+from candlefish.catalog.model import Catalog, Environment
 from candlefish.cost.model import Bill, CostOutlook, CostReport
 from candlefish.cost.news import outlook_events, report_event
 from candlefish.cost.outlook import outlook
 from candlefish.cost.ports import BillSource, BillStore
 from candlefish.cost.report import report_of
 from candlefish.cost.savings import day_bounds
-from candlefish.ports import EventPublisher, Now
+from candlefish.measures import Measure
+from candlefish.ports import EventPublisher, Meter, Now
 
 # A bill is asked for again after this long, in seconds; the schedule is daily.
 FRESH_FOR = 20 * 3600.0
@@ -40,6 +41,7 @@ def review_costs(
     bills: BillStore,
     capacity: CapacityStore,
     events: EventPublisher,
+    meter: Meter,
     now: Now,
 ) -> CostOutlook | CostReport:
     """Look at the costs, or report them.
@@ -57,6 +59,7 @@ def review_costs(
                 _send_to_sleep(seen, capacity, at)
             for kind, detail in outlook_events(environment, seen, at):
                 events.publish(kind, detail)
+            meter.measure(cost_measures(seen, env))
             return seen
         case "report":
             report = report_of(bill, env, catalog, record, at)
@@ -64,6 +67,12 @@ def review_costs(
             return report
         case _:
             assert_never(review.task)
+
+
+def cost_measures(seen: CostOutlook, environment: Environment) -> list[Measure]:
+    """What a look counts for: the forecast, and the target where there is one (pure)."""
+    found = [Measure("CostForecast", seen.forecast.total)]
+    return [*found, Measure("CostTarget", float(environment.cost.high))] if environment.cost else found
 
 
 def bill_of_today(source: BillSource, store: BillStore, now: float) -> Bill:

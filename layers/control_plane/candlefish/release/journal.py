@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import msgspec
 
-from candlefish.errors import InvalidInput, Unreadable
-from candlefish.ports import EventPublisher
+from candlefish.errors import ControlPlaneError, InvalidInput, Unreadable
+from candlefish.measures import Uncounted
+from candlefish.ports import EventPublisher, Meter
+from candlefish.release.measured import is_measured, measured_at, measured_by
 from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
 from candlefish.release.news import PUBLISHED, release_event
 from candlefish.release.ports import JournalStore
+
+UNCOUNTED = Uncounted()
 
 # Which entries change the release's status. Entries of other kinds leave it as it is.
 STATUS: dict[str, Status] = {
@@ -59,9 +63,10 @@ def _over(kind: str, status: Status) -> frozenset[Status]:
 class Journal:
     """Writes timelines, and does what an entry leads to. `events` must never fail because of news."""
 
-    def __init__(self, store: JournalStore, events: EventPublisher) -> None:
+    def __init__(self, store: JournalStore, events: EventPublisher, meter: Meter = UNCOUNTED) -> None:
         self._store = store
         self._events = events
+        self._meter = meter
 
     def open(self, release: Release) -> None:
         """Store a release; storing the same one again changes nothing."""
@@ -90,20 +95,30 @@ class Journal:
         """Publish an entry where its kind says so, add it, and let the status follow it.
 
         In this order, so that whoever finds an entry knows that people were told. An entry of a release that
-        cannot be found is kept and tells nobody.
+        cannot be found is kept and tells nobody. What a status counts for is counted by the one write that changed it,
+        so that nothing is counted twice, whoever tries again.
         """
         entry = entry.fit()
-        changed = self._publish(release, entry) if entry.kind in PUBLISHED else None
+        published = entry.kind in PUBLISHED
+        subject = self.find(release) if published or is_measured(entry.kind) else None
+        changed = self._publish(subject, entry) if published and subject else None
         self._store.append(release, entry)
-        if changed:
-            self._store.set_status(release, changed, over=_over(entry.kind, changed))
+        if subject and is_measured(entry.kind):
+            self._meter.measure(measured_by(subject, entry))
+        over = _over(entry.kind, changed) - {changed} if changed else frozenset[Status]()
+        if subject and changed and self._store.set_status(release, changed, over=over):
+            self._count(subject, changed, entry)
 
-    def _publish(self, release: str, entry: ReleaseEntry) -> Status | None:
+    def _count(self, release: Release, status: Status, entry: ReleaseEntry) -> None:
+        try:
+            before = self._store.entries(release.id) if status == "rolled_back" else []
+        except ControlPlaneError:
+            # Nothing fails because of a count: that it was taken back is counted, what it had reached is not.
+            before = []
+        self._meter.measure(measured_at(release, status, entry, before))
+
+    def _publish(self, subject: Release, entry: ReleaseEntry) -> Status | None:
         """Tell of an entry; the status that follows from it, where that is another than before."""
-        subject = self.find(release)
-        if subject is None:
-            # Onboarded, or older than the timelines that are kept: there is nobody to tell about.
-            return None
         status = STATUS.get(entry.kind, subject.status)
         if subject.status not in _over(entry.kind, status):
             status = subject.status

@@ -71,8 +71,11 @@ class JournalStore(Protocol):
             Somebody else wrote one in between; nothing was written.
         """
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
-        """Write a release's status over one of these; any other stays. One that was never opened has none."""
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+        """Write a release's status over one of these, and say whether it was written; any other stays.
+
+        One that was never opened has none.
+        """
 
     def entries(self, release: str) -> list[ReleaseEntry]:
         """All entries of a release, oldest first."""

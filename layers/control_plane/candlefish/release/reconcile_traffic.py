@@ -17,7 +17,8 @@ import msgspec
 
 from candlefish.automation import why_off
 from candlefish.errors import ControlPlaneError, NotOnboarded, Permanent
-from candlefish.ports import EventPublisher, Executions, Now, Switchboard
+from candlefish.measures import Measure
+from candlefish.ports import EventPublisher, Executions, Meter, Now, Switchboard
 from candlefish.release.drift import changed_by_others, to_settle, weights_settle_at
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
@@ -72,6 +73,7 @@ def reconcile_traffic(
     events: EventPublisher,
     switchboard: Switchboard,
     writers_live: float,
+    meter: Meter,
     now: Now,
     left: Callable[[], float] = lambda: math.inf,
 ) -> list[Repair]:
@@ -181,6 +183,8 @@ def reconcile_traffic(
         if (missing := _missing(service, environment, records)) is not None:
             found.append(missing)
             tell("record-missing", service, missing.reason)
+    if not_put_right := sum(each.kind in LEFT for each in found):
+        meter.measure([Measure("NotPutRight", float(not_put_right))])
     if died.name:
         journal.tell_end(died.name, f"its execution ended {died.status} before it had its service", now())
     return found
@@ -198,6 +202,10 @@ TOLD = {
     "quarantine": "record-older-than-world",
     "left_alone": "automation-off",
 }
+
+
+# What a look leaves as it is.
+LEFT = frozenset({"cannot_tell", "repair_refused", "quarantine", "record_missing", "left_alone"})
 
 
 def _left_alone(repair: Repair, off: str) -> Repair:

@@ -121,6 +121,7 @@ def restore_traffic(
             "weights": dict(converged.record.desired),
             "generation": record.generation,
             "writes": converged.writes,
+            "disposition": rollback.disposition,
             "took_seconds": round(now() - at, 3),
         }
         entry = ReleaseEntry(at, "rolling_back", request.reason, _who(given, requesters), evidence)

@@ -6,7 +6,7 @@ by the firing itself, what was started is named by the claim, what was published
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import assert_never
 
@@ -15,6 +15,7 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.errors import InvalidInput, NotOnboarded
 from candlefish.invocation import written_within
+from candlefish.measures import Measure
 from candlefish.release.model import Release
 from candlefish.service.model import Hold
 from candlefish.service.record import ServiceRecord, add_hold, lift_hold
@@ -40,6 +41,8 @@ from candlefish.signals.telling import FLOOD, claim_tellings
 
 # After these refusals nothing new is known of the alert.
 NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
+# What changes something, and is counted as such.
+ACTIONS = frozenset({"rollback", "hold", "failover"})
 
 
 def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> list[LoggedSignal]:
@@ -64,6 +67,8 @@ def handle_signal(delivery: Delivery, *, message: str, ports: SignalPorts) -> li
         services = _Services(ports, sight)
         lines = _decide_all(counted, storm, delivery, sight, services, ports)
     _publish_and_log(lines, sight, services, message, ports)
+    # Last: a message that comes again finds in the log what was counted with it.
+    ports.meter.measure(signal_measures(lines, sight.known))
     return lines
 
 
@@ -257,6 +262,23 @@ def _publish_and_log(
     ports.log.append(
         lines, [_known(line, sight.known, notified) for line in lines if line.decision.gate not in NO_NEWS]
     )
+
+
+def signal_measures(lines: Sequence[LoggedSignal], before: Mapping[str, KnownAlert]) -> list[Measure]:
+    """What decisions count for, each news of an alert once (pure); `before` is what was known of the alerts."""
+    found = []
+    for line in lines:
+        alert, decision = line.signal.alert, line.decision
+        known = before.get(alert.fingerprint)
+        again = known is not None and (known.status, known.as_of) == (alert.status, alert.as_of)
+        service = line.signal.subject if line.signal.kind == "service" else ""
+        if again or decision.gate in NO_NEWS:
+            continue
+        if decision.action in ACTIONS:
+            found.append(Measure("SignalsActed", service=service))
+        elif decision.gate:
+            found.append(Measure("SignalsRefused", service=service))
+    return found
 
 
 def _notification_key(line: LoggedSignal) -> str:

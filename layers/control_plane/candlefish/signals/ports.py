@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from candlefish.measures import Uncounted
+
 if TYPE_CHECKING:
     # The endpoint imports this module and needs none of the guard.
     from candlefish.catalog.model import Catalog
-    from candlefish.ports import EventPublisher, Execution, Now, Switchboard
+    from candlefish.ports import EventPublisher, Execution, Meter, Now, Switchboard
     from candlefish.release.model import Release
     from candlefish.service.ports import ChangeableRecords, TakeBack
     from candlefish.signals.alarms import Alarm
@@ -128,6 +130,7 @@ class SignalPorts(msgspec.Struct, frozen=True):
     take_back: TakeBack | None = None
     # How long whoever takes a service over waits for older writers, in seconds.
     writers_live: float = 60.0
+    meter: Meter = Uncounted()
 
 
 class SignalQueue(Protocol):

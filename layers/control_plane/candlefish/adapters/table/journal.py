@@ -98,9 +98,11 @@ class DynamoJournalStore:
         if not done:
             raise _contested(seen)
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> None:
+    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+        if not over:
+            return False
         known = {f":over{n}": {"S": each} for n, each in enumerate(sorted(over))}
-        write_if(
+        return write_if(
             f"writing the status of release {release}",
             self._client.update_item,
             TableName=self._table,
