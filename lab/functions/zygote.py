@@ -27,7 +27,6 @@ _WARM = (
     "aws_lambda_powertools",
     "aws_lambda_powertools.logging",
     "aws_lambda_powertools.metrics",
-    "aws_lambda_powertools.tracing",
     "msgspec",
     "urllib3",
     "zoneinfo",
