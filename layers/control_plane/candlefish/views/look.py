@@ -58,8 +58,16 @@ def surroundings(looking: Looking) -> Surroundings:
     )
 
 
-def look_at_release(id: str, looking: Looking, *, live: bool) -> ReleaseFacts:
-    """Everything that is known of a release. `live` asks the load balancer and the cluster as well.
+def look_at_release(
+    id: str,
+    looking: Looking,
+    *,
+    live: bool,
+    record: ServiceRecord | None = None,
+    around: Surroundings | None = None,
+) -> ReleaseFacts:
+    """Everything that is known of a release. `live` asks the load balancer and the cluster as well; `record` and
+    `around` are what was read of its service and its environment a moment ago, if anything was.
 
     Raises
     ------
@@ -77,7 +85,7 @@ def look_at_release(id: str, looking: Looking, *, live: bool) -> ReleaseFacts:
         )
     timeline = looking.history.entries_of(id, ENTRIES)
     unknown: list[str] = []
-    record = record_of(release.service, looking, unknown)
+    record = record or record_of(release.service, looking, unknown)
     concerned = record is not None and id in concerns(record)
     weighed = weigh(record, looking.rules, looking.now()) if record and live and concerned else Weighed()
     return ReleaseFacts(
@@ -91,7 +99,7 @@ def look_at_release(id: str, looking: Looking, *, live: bool) -> ReleaseFacts:
         older=timeline.older,
         weights=weighed.weights,
         pods=pods_in(record, looking) if record and live and concerned else {},
-        around=surroundings(looking),
+        around=around or surroundings(looking),
         unknown=(*unknown, *weighed.unknown),
     )
 

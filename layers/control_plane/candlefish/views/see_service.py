@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
+from candlefish.service.record import ServiceRecord
 from candlefish.views.actions import freeze_actions
 from candlefish.views.cells import service_cell, sleep_left
-from candlefish.views.facts import ReleaseFacts
+from candlefish.views.facts import ReleaseFacts, Surroundings
 from candlefish.views.look import concerns, look_at_release, pods_in, record_of, surroundings
 from candlefish.views.model import Left, Reader, ReleaseView, ServiceCell, ServiceView
 from candlefish.views.ports import Looking
@@ -37,7 +38,7 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
         return ServiceView(cell, now, (), None, page.releases, page.older, unknown=tuple(unknown))
     around = surroundings(looking)
     about = concerns(record)
-    facts = _release_of(about[0], looking, unknown) if about else None
+    facts = _release_of(about[0], record, around, looking, unknown) if about else None
     release: ReleaseView | None = release_view(facts, reader, looking.catalog) if facts else None
     cell, _ = service_cell(record, facts, around, reader, looking.catalog, now)
     if release and release.slots:
@@ -75,10 +76,12 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
     )
 
 
-def _release_of(id: str, looking: Looking, unknown: list[str]) -> ReleaseFacts | None:
+def _release_of(
+    id: str, record: ServiceRecord, around: Surroundings, looking: Looking, unknown: list[str]
+) -> ReleaseFacts | None:
     """The release that a record is about; none where it is of before timelines were kept, or cannot be read."""
     try:
-        return look_at_release(id, looking, live=True)
+        return look_at_release(id, looking, live=True, record=record, around=around)
     except InvalidInput:
         return None
     except ControlPlaneError as error:
