@@ -1,0 +1,398 @@
+"""Signals, recovery, the calendar, costs, the audit, and who one is, as people see them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from candlefish.backups.model import AuditFinding, AuditReport, Snapshot
+from candlefish.backups.record import Drill
+from candlefish.capacity.model import ScheduleOverride
+from candlefish.catalog.model import Cost
+from candlefish.cost.model import Bill
+from candlefish.errors import InvalidInput
+from candlefish.failover.model import FailoverStep, Run
+from candlefish.release.model import AskedFreeze, ReleaseEntry
+from candlefish.release.record import add_freeze
+from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
+from candlefish.views.entries import WORDS
+from candlefish.views.model import Reader
+from candlefish.views.ports import Looking
+from candlefish.views.see_audit import AUDITED, see_audit
+from candlefish.views.see_calendar import see_calendar
+from candlefish.views.see_cost import see_cost
+from candlefish.views.see_me import see_me
+from candlefish.views.see_recovery import see_recovery
+from candlefish.views.see_signals import see_signals
+from lab.memory.backups import MemoryDrills
+from lab.memory.capacity import MemoryCapacityStore
+from lab.memory.cost import MemoryBillStore
+from lab.memory.failover.runs import MemoryRuns
+from lab.memory.release import MemoryFreezes
+from lab.memory.service import MemoryRecords
+from lab.memory.views import MemoryHistory, MemorySignalHistory
+from tests.support.catalogs import catalog
+from tests.support.clock import Clock
+from tests.support.release import FakeJournal
+from tests.support.seen_release import DEVELOPER, LEAD, VISITOR, Watched
+
+DAY = 86400.0
+
+
+def looking(environment: str = "production", **more: Any) -> Looking:
+    return Looking(
+        environment, catalog(), MemoryRecords(), MemoryHistory(FakeJournal().memory), Clock(), **more
+    )
+
+
+# --- signals
+
+
+def logged(
+    at: float, name: str = "slow", *, status: str = "firing", severity: str = "P1", **decision: Any
+) -> LoggedSignal:
+    alert = Alert(f"{name}-{at}", status, {}, at, at, summary="p99 over 2 s")  # type: ignore[arg-type]
+    signal = Signal(
+        alert, "cloudwatch", name, "production", "service", "website", severity, "rollback", at, at
+    )  # type: ignore[arg-type]
+    outcome, count = decision.pop("outcome", ""), decision.pop("count", 1)
+    made = SignalDecision(**{"action": "none", "reason": "because", **decision})
+    return LoggedSignal(at, signal, made, count, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "tone"),
+    [
+        (
+            logged(1, action="rollback", reason="promoted 12 min ago"),
+            "slow of website fires: its release is rolled back: promoted 12 min ago",
+            "bad",
+        ),
+        (
+            logged(1, gate="cooldown", reason="one ran 20 min ago"),
+            "slow of website fires: refused (cooldown): one ran 20 min ago",
+            "warning",
+        ),
+        (
+            logged(1, severity="P2", gate="muted", reason="muted by lead"),
+            "slow of website fires: refused (muted): muted by lead",
+            "info",
+        ),
+        (
+            logged(1, status="resolved", action="lift", reason="it is over"),
+            "slow of website is over: what it held is let go on: it is over",
+            "info",
+        ),
+        (
+            logged(1, status="unknown", reason="the alarm has no data"),
+            "slow of website is not known any more: the alarm has no data",
+            "unknown",
+        ),
+        (
+            logged(1, action="rollback", outcome="failed", reason="errors go on"),
+            "slow of website fires: it did not take effect: errors go on",
+            "bad",
+        ),
+        (logged(1, count=40, reason="a storm"), "slow of website fires: a storm (40 alike)", "warning"),
+    ],
+)
+def test_a_signal_says_what_was_decided_or_why_it_was_refused(
+    line: LoggedSignal, says: str, tone: str
+) -> None:
+    (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([line])).signals
+    assert (view.says, view.tone) == (says, tone)
+
+
+def test_signals_come_in_pages() -> None:
+    lines = [logged(float(n + 1), f"a{n}") for n in range(120)]
+    history = MemorySignalHistory(lines)
+    told, before = [], ""
+    for _ in range(5):
+        page = see_signals(before, looking=looking(), signals=history)
+        told += [view.name for view in page.signals]
+        before = page.older
+        if not before:
+            break
+    assert told == [f"a{n}" for n in reversed(range(120))]
+    with pytest.raises(InvalidInput):
+        see_signals("<script>", looking=looking(), signals=history)
+
+
+# --- recovery
+
+
+def recovery(drills: MemoryDrills | None = None, runs: MemoryRuns | None = None) -> Any:
+    store = drills or MemoryDrills()
+    return see_recovery(looking=looking(), runs=runs or MemoryRuns(), drills=store, audits=store)
+
+
+def drill(ago: float = DAY, outcome: str = "passed", **more: Any) -> Drill:
+    at = Clock().at - ago
+    found = {
+        "restore_asked_at": at,
+        "available_at": at + 1260,
+        "evidence": {"beat_at": at - 400},
+        "ended_at": at + 2000,
+        "why": "the sentinel was there",
+        **more,
+    }
+    return Drill(
+        "d1",
+        "production",
+        "main",
+        "schedule",
+        at,
+        "candlefish-drill-d1",
+        Snapshot("s", at - 100),
+        outcome,
+        **found,
+    )  # type: ignore[arg-type]
+
+
+def audited(*verdicts: str, ago: float = 3600.0) -> AuditReport:
+    findings = tuple(
+        AuditFinding("encrypted", f"database/{n}", verdict, "why", fix="do")
+        for n, verdict in enumerate(verdicts)
+    )  # type: ignore[arg-type]
+    return AuditReport("production", Clock().at - ago, findings)
+
+
+def test_what_nobody_tried_is_unknown_and_not_well() -> None:
+    view = recovery()
+    assert view.says == "nobody has audited its backups yet; no restore was tried yet"
+    assert view.tone == "unknown"
+    assert [(each.what, each.measured, each.tone) for each in view.objectives] == [
+        ("RTO", None, "unknown"),
+        ("RPO", None, "unknown"),
+    ]
+
+
+def test_a_good_audit_and_drill_are_good_and_measured_against_what_is_promised() -> None:
+    drills = MemoryDrills()
+    drills.create(drill())
+    drills.store(audited("pass", "pass"))
+    view = recovery(drills)
+    assert (
+        view.says
+        == "all of 2 things that were looked at are protected; the last drill, 24 hours ago, restored main in 21 minutes"
+    )
+    assert view.tone == "good"
+    assert [(each.what, each.measured) for each in view.objectives] == [("RTO", 1260), ("RPO", 300)]
+    assert view.objectives[0].says == "21 min of 4 h, in the drill of 24 hours ago"
+
+
+@pytest.mark.parametrize(
+    ("report", "tone", "says"),
+    [
+        (audited("pass", "fail"), "bad", "1 thing is not protected: database/1"),
+        (audited("pass", "unknown"), "unknown", "of 1 thing nobody knows whether it is protected"),
+        (
+            audited("pass", ago=4 * DAY),
+            "unknown",
+            "all of 1 thing that were looked at are protected, 4 days ago",
+        ),
+    ],
+    ids=["not protected", "not known", "old"],
+)
+def test_an_audit_that_is_not_good_is_not_shown_as_good(report: AuditReport, tone: str, says: str) -> None:
+    drills = MemoryDrills()
+    drills.create(drill())
+    drills.store(report)
+    view = recovery(drills)
+    assert view.tone == tone
+    assert view.says.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("each", "tone"),
+    [
+        (drill(outcome="failed", why="it could not be read", evidence={}), "bad"),
+        (drill(ago=50 * DAY), "unknown"),
+    ],
+    ids=["failed", "old"],
+)
+def test_a_drill_that_failed_or_is_old_is_not_shown_as_good(each: Drill, tone: str) -> None:
+    drills = MemoryDrills()
+    drills.create(each)
+    drills.store(audited("pass"))
+    assert recovery(drills).tone == tone
+
+
+def test_a_failover_that_waits_for_people_comes_first() -> None:
+    runs = MemoryRuns()
+    step = FailoverStep("promote", "main")
+    runs.create(
+        Run(
+            "production",
+            "database/main",
+            "database-cross-region",
+            1,
+            (step,),
+            "developer",
+            "the region is gone",
+            Clock().at,
+            "us-east-1",
+            status="awaiting_approval",
+        )
+    )
+    view = recovery(runs=runs)
+    assert view.says == "the failover of database/main waits for people: the region is gone"
+    assert view.tone == "warning"
+    assert view.runs[0].kind == "failover"
+
+
+# --- calendar
+
+
+def test_production_never_sleeps_and_shows_its_freezes() -> None:
+    early = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+    view = see_calendar(looking=looking()._replace(now=lambda: early))
+    assert view.says == "production never sleeps"
+    assert [(day.state, day.says) for day in view.days] == [
+        ("frozen", "year-end: half the team is away, and nobody is in a hurry")
+    ]
+    assert view.days[0].end - view.days[0].start == 10 * DAY
+    assert see_calendar(looking=looking()).days == ()
+
+
+def test_a_week_of_a_schedule_is_shown_without_a_gap() -> None:
+    store = MemoryCapacityStore("staging")
+    view = see_calendar(looking=looking("staging", capacity=store))
+    assert view.zone == "America/Los_Angeles"
+    stretches = [day for day in view.days if day.state in ("awake", "asleep")]
+    assert {day.state for day in stretches} == {"awake", "asleep"}
+    assert all(before.end == after.start for before, after in pairwise(stretches))
+    assert stretches[-1].end - stretches[0].start == 7 * DAY
+
+
+def test_a_freeze_that_a_person_asked_for_is_in_the_calendar_with_the_name() -> None:
+    now = Clock().at
+    freezes = MemoryFreezes("production")
+    freezes.update(lambda r: add_freeze(r, AskedFreeze("website", "sale", "product-lead", now, now + 600)))
+    view = see_calendar(looking=looking(freezes=freezes))
+    assert ("frozen", "website, by product-lead: sale") in [(day.state, day.says) for day in view.days]
+
+
+# --- costs
+
+
+def test_without_a_bill_costs_are_unknown() -> None:
+    view = see_cost(looking=looking(), bills=MemoryBillStore())
+    assert (view.tone, view.spent, view.forecast) == ("unknown", None, None)
+
+
+def bill(daily: float, *, fetched_ago: float = 3600.0) -> Bill:
+    from datetime import UTC, date, datetime, timedelta
+
+    today = datetime.fromtimestamp(Clock().at, UTC).date()
+    first = today - timedelta(days=60)
+    days = {(first + timedelta(days=n)).isoformat(): {"production": daily} for n in range(60)}
+    return Bill(first.isoformat(), date.isoformat(today), days, {}, Clock().at - fetched_ago)
+
+
+def kept(found: Bill) -> MemoryBillStore:
+    store = MemoryBillStore()
+    store.keep(found)
+    return store
+
+
+def test_a_forecast_inside_the_target_is_good_and_over_it_is_not() -> None:
+    good = see_cost(looking=looking(), bills=kept(bill(30.0)))
+    assert good.tone == "good" and good.says.endswith("inside 800 to 1,200")
+    bad = see_cost(looking=looking(), bills=kept(bill(60.0)))
+    assert bad.tone == "bad" and "over the 1,200 of the target" in bad.says
+
+
+def test_a_bill_that_is_old_says_nothing_of_today() -> None:
+    view = see_cost(looking=looking(), bills=kept(bill(30.0, fetched_ago=5 * DAY)))
+    assert view.tone == "unknown" and view.says.endswith("the bill is of 5 days ago")
+
+
+def test_without_a_target_costs_are_shown_and_not_judged() -> None:
+    production = msgspec.structs.replace(catalog().environments["production"], cost=None)
+    bare = msgspec.structs.replace(
+        catalog(), environments={**catalog().environments, "production": production}
+    )
+    view = see_cost(looking=looking()._replace(catalog=bare), bills=kept(bill(30.0)))
+    assert (view.tone, view.low, view.high) == ("info", None, None)
+    assert isinstance(catalog().environments["production"].cost, Cost)
+
+
+# --- audit
+
+
+def test_the_audit_says_who_did_what_to_what_and_why_newest_first() -> None:
+    watched = Watched().until("approve").ask()
+    world = watched.world
+    world.clock.forward(60)
+    world.journal.append("r2", ReleaseEntry(world.clock(), "approved", "go on", by="platform-lead"))
+    world.clock.forward(60)
+    signals = MemorySignalHistory(
+        [logged(world.clock() - 30, action="hold", reason="it fires"), logged(world.clock() - 20)]
+    )
+    store = MemoryCapacityStore("production")
+    store.record = msgspec.structs.replace(
+        store.record,
+        overrides=(
+            ScheduleOverride("keep_awake", world.clock() - 10, world.clock() + 99, "developer", "a test"),
+        ),
+    )
+    page = see_audit(looking=watched.looking._replace(capacity=store), signals=signals, runs=MemoryRuns())
+    assert [(line.by.name, line.word, line.subject) for line in page.lines] == [
+        ("developer", "keep awake", "production"),
+        ("signal slow", "held", "website"),
+        ("platform-lead", "approved", "backend-api"),
+        ("developer", "started", "backend-api"),
+    ]
+
+
+def test_the_audit_comes_in_pages_of_releases() -> None:
+    watched = Watched()
+    journal = watched.world.journal
+    first = journal.releases["r2"]
+    for n in range(25):
+        at = first.started_at - 100 * (n + 1)
+        journal.memory.open(msgspec.structs.replace(first, id=f"old-{n}", started_at=at))
+        journal.memory.append(f"old-{n}", ReleaseEntry(at, "started", f"{n}", by="developer"))
+    told, before = [], ""
+    for _ in range(6):
+        page = see_audit(before, looking=watched.looking, signals=MemorySignalHistory([]), runs=MemoryRuns())
+        told += [line.release for line in page.lines]
+        before = page.older
+        if not before:
+            break
+    assert told == ["r2", *(f"old-{n}" for n in range(25))]
+
+
+def test_what_the_audit_shows_has_words() -> None:
+    assert set(WORDS) >= AUDITED
+
+
+# --- me
+
+
+@pytest.mark.parametrize(
+    ("reader", "says"),
+    [
+        (LEAD, "platform-lead may approve"),
+        (DEVELOPER, "developer may release, pause and roll back"),
+        (
+            msgspec.structs.replace(DEVELOPER, roles=("reader", "operator", "approver")),
+            "developer may release, pause and roll back; the catalog says no approver",
+        ),
+        (
+            VISITOR,
+            "oidc:visitor may look; the catalog knows nobody by this credential (people.yaml), so nothing can be done with it",
+        ),
+        (
+            Reader("x"),
+            "x may do nothing here; the catalog knows nobody by this credential (people.yaml), so nothing can be done with it",
+        ),
+    ],
+)
+def test_who_one_is(reader: Reader, says: str) -> None:
+    assert see_me(reader, looking=looking()).says == says
