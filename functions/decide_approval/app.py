@@ -24,5 +24,7 @@ who = wire.callers("approver")
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
     return respond(
-        lambda: use(event.posted(ApprovalDecision, "/v1/releases/{release}/answers"), principal=who(event))
+        lambda: use(
+            principal=who(event), decision=event.posted(ApprovalDecision, "/v1/releases/{release}/answers")
+        )
     )

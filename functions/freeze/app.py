@@ -1,4 +1,4 @@
-"""Freeze releases at once, or lift that. Called through a function URL with IAM, which names the caller."""
+"""Freeze releases at once, or lift that. Called through the HTTP API with a token, or a function URL with IAM."""
 
 from __future__ import annotations
 
@@ -24,5 +24,7 @@ who = wire.callers("operator")
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
     return respond(
-        lambda: use(event.posted(FreezeCommand, "/v1/freezes", "/v1/freezes/{action}"), principal=who(event))
+        lambda: use(
+            principal=who(event), command=event.posted(FreezeCommand, "/v1/freezes", "/v1/freezes/{action}")
+        )
     )

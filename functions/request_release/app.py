@@ -6,7 +6,8 @@ from functools import partial
 
 from candlefish.bootstrap import release as wire
 from candlefish.handler import handler
-from candlefish.release.request_release import ReleaseCommand, request_release
+from candlefish.release.asked_by_http import command_of
+from candlefish.release.request_release import request_release
 from candlefish.web import HttpAnswer, HttpRequest, respond
 
 use = partial(
@@ -24,4 +25,4 @@ who = wire.callers("operator")
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(event.posted(ReleaseCommand), principal=who(event)))
+    return respond(lambda: use(principal=who(event), command=command_of(event, wire.service_of)))

@@ -26,6 +26,7 @@ who = wire.known()
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
     return respond(
         lambda: use(
-            event.posted(SteerCommand, "/v1/releases/{release}/{action}"), caller=who(event, "operator")
+            caller=who(event, "operator"),
+            command=event.posted(SteerCommand, "/v1/releases/{release}/{action}"),
         )
     )

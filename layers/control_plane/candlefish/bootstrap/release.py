@@ -144,6 +144,11 @@ def timelines() -> DynamoJournalStore:
     return DynamoJournalStore(client("dynamodb"), table(), environment())
 
 
+def service_of(release: str) -> str:
+    """Whose release one is, for who only reads."""
+    return timelines().read(release).service
+
+
 @cache
 def code_host() -> GitHubStatuses:
     from candlefish.adapters.aws.secrets import read_secret

@@ -17,11 +17,13 @@ MOST_GROUPS, LONGEST_NAME = 1000, 190
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who calls: what the credential names, the roles it has (each with those before it), and what people call it."""
+    """Who calls: what the credential names, the roles it has (each with those before it), what it is called, and the
+    person of the catalog that it is ("" for nobody)."""
 
     principal: str
     roles: tuple[Role, ...]
     name: str = ""
+    person: str = ""
 
 
 def caller_of(claims: dict[str, Any], console: Console) -> Caller:

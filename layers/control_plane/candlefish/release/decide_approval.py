@@ -101,7 +101,8 @@ def decide_approval(
         case _:
             assert_never(settled.status)
     left = settled.needed - len(settled.approvers)
-    return Answered(settled.release, settled.status, settled.by, settled.approvers, left)
+    answered = Answered(settled.release, settled.status, settled.by, settled.approvers, left)
+    return msgspec.structs.replace(answered, says=answered.words)
 
 
 def _entry(settled: Approval, reason: str, at: float) -> ReleaseEntry:

@@ -276,6 +276,8 @@ class Answered(msgspec.Struct, frozen=True):
     approvers: tuple[str, ...]
     # How many more people have to say yes.
     left: int
+    # All that in a sentence.
+    says: str = ""
 
     @property
     def words(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -43,11 +42,12 @@ class ReleaseCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What was started, and as whom."""
+    """What was started, and as whom; what that means, in a sentence."""
 
     name: str
     execution: str
     requested_by: str
+    says: str = ""
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -100,17 +100,21 @@ def request_release(
         raise InvalidInput(
             f"{command.start} {name} was asked for by {kept.requester.by} before; take another name"
         )
+    says = f"{command.start} {name} was started by {person.name}"
     # Asked again: its machine may be through, and what is taken back then would be another release.
     if isinstance(request, RollbackRequest) and kept is mine:
         execution = executions.arn("rollback", name)
-        with suppress(ControlPlaneError):
+        try:
             # As its machine would write it: who asked is found for the timeline.
             take_back(
                 msgspec.structs.replace(request, by=claimed(request.by)), execution=execution, records=records
             )
-    return Started(
-        name, executions.start(command.start, name, msgspec.to_builtins(request)), requested_by=person.name
-    )
+            says = f"all traffic of {request.service} is on the version that is known to be good"
+        except ControlPlaneError as error:
+            # Its machine tries again, and says in the end what came of it.
+            says = f"{says}; so far: {error}"
+    started = executions.start(command.start, name, msgspec.to_builtins(request))
+    return Started(name, started, requested_by=person.name, says=says)
 
 
 def _input(command: ReleaseCommand, environment: str, by: str) -> msgspec.Struct:

@@ -61,9 +61,14 @@ class Callers:
         arn = self._proven(request)
         person = person_of(arn, self._people, self._account)
         # What IAM lets somebody call is what he may: people.yaml is asked again where it is done.
-        return Caller(arn, roles_at_the_command(person), person.name if person else arn.rpartition("/")[2])
+        roles = roles_at_the_command(person)
+        return (
+            Caller(arn, roles, person.name, person.name)
+            if person
+            else Caller(arn, roles, arn.rpartition("/")[2])
+        )
 
     def _known(self, caller: Caller) -> Caller:
         """By the catalog's name, where it has one."""
         person = person_of(caller.principal, self._people)
-        return Caller(caller.principal, caller.roles, person.name) if person else caller
+        return Caller(caller.principal, caller.roles, person.name, person.name) if person else caller

@@ -1,0 +1,136 @@
+"""Answer who looks: the view at an address, once more only if it is another one than the reader has.
+
+What is shown depends on the reader (what he may do), so no cache between keeps it, and each look asks again.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from candlefish.catalog.roles import Caller
+from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
+from candlefish.views.model import FleetView, Reader
+from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, OPENAPI, SERVICES, SHOWN, Shown
+from candlefish.web import PROBLEM, SHIELDS, HttpAnswer, HttpRequest, matched, problem
+
+# Smaller than this, compressing saves nothing. Bytes.
+LEAST_COMPRESSED = 1400
+# When a view was made is no change of it. In JSON text a name with a bare quote stands nowhere inside of another text.
+_NOW = re.compile(rb'(?<=[{,])"now":[0-9.eE+-]+')
+HEADERS = {
+    **SHIELDS,
+    "content-type": "application/json",
+    "cache-control": "private, no-cache",
+    "vary": "authorization, accept-encoding",
+}
+
+
+def serve_views(
+    request: HttpRequest,
+    *,
+    who: Callable[[HttpRequest], Caller],
+    views: Mapping[str, Callable[..., Any]],
+    document: Callable[[], Mapping[str, Any]],
+) -> HttpAnswer:
+    """The answer to a look.
+
+    Parameters
+    ----------
+    who
+        Who looks; raises for whom may not.
+    views
+        The use cases by name.
+    document
+        The OpenAPI document.
+    """
+    if request.method not in ("GET", "HEAD"):
+        return _not_allowed(request.method)
+    try:
+        caller = who(request)
+        if request.raw_path == OPENAPI:
+            return _answer(request, msgspec.json.encode(document()))
+        row, named = _row(request.raw_path)
+        asked = _asked(request, row)
+        reader = Reader(caller.principal, caller.person, caller.roles)
+        said = {**named, "before": "", **asked, "reader": reader}
+        view = views[row.view](*(said[name] for name in row.takes))
+        if SERVICES.name in asked:
+            view = _only(view, asked[SERVICES.name])
+        return _answer(request, msgspec.json.encode(view))
+    except ControlPlaneError as error:
+        return problem(error)
+
+
+def _row(path: str) -> tuple[Shown, dict[str, str]]:
+    for row in SHOWN:
+        if (named := matched(row.path, path)) is not None:
+            return row, named
+    raise UnknownService(f"there is nothing to look at here; {OPENAPI} says what there is")
+
+
+def _asked(request: HttpRequest, row: Shown) -> dict[str, str]:
+    """What the query says, if this view knows it."""
+    known = {parameter.name for parameter in row.query}
+    said = request.query()
+    if unknown := sorted(said.keys() - known):
+        more = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        raise InvalidInput(f"{row.path} takes no {unknown[0][:40]!r} in its query; {more}")
+    for name, value in said.items():
+        if len(value) > LONGEST_VALUE or not value.isprintable():
+            raise InvalidInput(
+                f"{name!r} must be printable text of at most {LONGEST_VALUE} characters; ask without it for the newest"
+            )
+    return said
+
+
+def _only(view: FleetView, listed: str) -> FleetView:
+    """The fleet with only the services that are named."""
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    if len(names) > MOST_NAMES:
+        raise InvalidInput(f"at most {MOST_NAMES} services can be named; ask without services for all")
+    return msgspec.structs.replace(
+        view,
+        needs=tuple(need for need in view.needs if not need.service or need.service in names),
+        cells=tuple(cell for cell in view.cells if cell.service in names),
+    )
+
+
+def _answer(request: HttpRequest, body: bytes) -> HttpAnswer:
+    """A view, or that the reader has it already (RFC 9110, If-None-Match). The tag is a weak one: `now` may differ."""
+    tag = f'W/"{hashlib.sha256(_NOW.sub(b"", body)).hexdigest()[:32]}"'
+    headers = {**HEADERS, "etag": tag}
+    wanted = {each.strip().removeprefix("W/") for each in request.header("if-none-match").split(",")}
+    if tag.removeprefix("W/") in wanted or "*" in wanted:
+        return HttpAnswer(304, {name: headers[name] for name in ("etag", "cache-control", "vary")}, "")
+    if len(body) >= LEAST_COMPRESSED and _takes_gzip(request.header("accept-encoding")):
+        packed = gzip.compress(body, 5, mtime=0)
+        return HttpAnswer(
+            200,
+            {**headers, "content-encoding": "gzip"},
+            base64.b64encode(packed).decode(),
+            is_base64_encoded=True,
+        )
+    return HttpAnswer(200, headers, body.decode())
+
+
+def _takes_gzip(header: str) -> bool:
+    for each in header.lower().split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip() == "gzip":
+            return not re.fullmatch(r"q=0(?:\.0{0,3})?", weight.strip())
+    return False
+
+
+def _not_allowed(method: str) -> HttpAnswer:
+    refused = problem(InvalidInput(f"a {method or 'request without a method'} looks at nothing; send a GET"))
+    body = msgspec.json.decode(refused.body) | {"status": 405}
+    return HttpAnswer(
+        405, {**SHIELDS, "content-type": PROBLEM, "allow": "GET, HEAD"}, msgspec.json.encode(body).decode()
+    )
