@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,10 +12,11 @@ import msgspec
 from candlefish.catalog.model import ROLES
 from candlefish.catalog.roles import Caller
 from candlefish.errors import NotSignedIn, UnknownService
+from candlefish.release.freeze import FreezesInForce
 from candlefish.release.model import Answered
 from candlefish.release.request_release import Started
 from candlefish.release.steer_release import Steered
-from candlefish.views.model import Reader
+from candlefish.views.model import Reader, TimelinePage
 from candlefish.views.openapi import ACTIONS, Action, document
 from candlefish.views.serve_views import serve_views
 from candlefish.views.sign_in import Session
@@ -30,6 +32,7 @@ GIVEN: Mapping[type[Any], Any] = {
     Started: Started(
         "r-1-rollback", "arn:aws:states:us-west-2:111111111111:execution:x:y", "platform-lead", "all is back"
     ),
+    FreezesInForce: FreezesInForce("production", "all is frozen until tomorrow", ()),
     Session: Session(TOKEN, 1_800_000_000.0),
 }
 
@@ -40,13 +43,13 @@ class Views:
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[Any, ...]]] = []
 
-    def all(self) -> dict[str, Callable[..., Any]]:
+    def all(self) -> SimpleNamespace:
         samples: dict[str, Callable[[], Any]] = {
             "fleet": views.fleet,
             "service": views.service,
             "releases": views.releases,
             "release": views.release_canary,
-            "timeline": views.releases,
+            "timeline": lambda: TimelinePage(entries=views.timeline()),
             "signals": views.signals,
             "recovery": views.recovery,
             "calendar": views.calendar,
@@ -54,7 +57,7 @@ class Views:
             "audit": views.audit,
             "me": views.me,
         }
-        return {name: self._case(name, sample) for name, sample in samples.items()}
+        return SimpleNamespace(**{name: self._case(name, sample) for name, sample in samples.items()})
 
     def _case(self, name: str, sample: Callable[[], Any]) -> Callable[..., Any]:
         def see(*said: Any) -> Any:

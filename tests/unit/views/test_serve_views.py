@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -61,7 +62,9 @@ def served(view: object) -> dict[str, str]:
         headers={"authorization": f"Bearer {TOKEN}"},
         request_context=RequestContext(http=Http("GET")),
     )
-    return serve_views(request, who=who, views={"fleet": lambda reader: view}, document=document).headers
+    return serve_views(
+        request, who=who, views=SimpleNamespace(fleet=lambda reader: view), document=document
+    ).headers
 
 
 def test_that_time_passed_is_no_change_and_what_changed_is_one() -> None:

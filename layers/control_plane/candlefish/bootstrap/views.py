@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from candlefish.adapters.aws.api import client, session
 from candlefish.bootstrap.core import (
     catalog,
     declared,
     environment,
+    known,
     now,
     records,
     region,
@@ -20,6 +22,7 @@ from candlefish.invocation import seconds_left
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.http.callers import Callers
     from candlefish.adapters.kubernetes.api import Api
     from candlefish.adapters.kubernetes.shares import ShareOfPods
     from candlefish.adapters.kubernetes.slots import KubernetesSlots
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.drills import DynamoDrills
     from candlefish.adapters.table.failovers import DynamoRuns
     from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
+    from candlefish.catalog.roles import Caller
     from candlefish.traffic.movers import Movers
     from candlefish.views.model import (
         AuditPage,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     )
     from candlefish.views.ports import Looking
     from candlefish.views.weights import RecentRules
+    from candlefish.web import HttpRequest
 
 __all__ = ["catalog", "declared", "environment", "now", "region"]
 
@@ -140,6 +145,28 @@ class Views:
 @cache
 def views() -> Views:
     return Views()
+
+
+def served() -> Views:
+    """All views, for who serves them: what they are made from is built at the start, and not while somebody waits."""
+    looking(), failovers(), drills_and_audits(), kept_bills(), signal_history()
+    return views()
+
+
+def readers() -> Callable[[HttpRequest], Caller]:
+    """Says who looks, and refuses who may not."""
+    return partial(_reader, known())
+
+
+def _reader(known: Callers, request: HttpRequest) -> Caller:
+    return known(request, "reader")
+
+
+def document() -> dict[str, Any]:
+    """The API's document; its types are imported when somebody asks for it."""
+    from candlefish.views.openapi import document
+
+    return document()
 
 
 @cache

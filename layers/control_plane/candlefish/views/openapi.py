@@ -14,6 +14,7 @@ import msgspec
 from candlefish.catalog.model import Role
 from candlefish.release.asked_by_http import ABORT, ROLLBACK, AbortAsked, RollbackAsked
 from candlefish.release.decide_approval import ApprovalDecision
+from candlefish.release.freeze import FreezeCommand, FreezesInForce
 from candlefish.release.model import Answered
 from candlefish.release.request_release import Started
 from candlefish.release.steer_release import SteerCommand, Steered
@@ -74,6 +75,24 @@ ACTIONS = (
         Started,
         "Put all traffic of a service back on the version that is known to be good.",
         "operator",
+    ),
+    Action(
+        "/v1/freezes",
+        "freeze",
+        FreezeCommand,
+        FreezesInForce,
+        "Freeze releases at once.",
+        "operator",
+        ("action",),
+    ),
+    Action(
+        "/v1/freezes/lift",
+        "lift",
+        FreezeCommand,
+        FreezesInForce,
+        "Lift a freeze that was asked for.",
+        "operator",
+        ("action", "until"),
     ),
     Action(SESSION, "exchange", SessionAsked, Session, "Give the token for the code of a sign-in.", None),
 )

@@ -18,6 +18,7 @@ from candlefish.views.model import (
     ReleaseView,
     ServiceView,
     SignalsPage,
+    TimelinePage,
 )
 
 OPENAPI = "/v1/openapi.json"
@@ -84,6 +85,14 @@ SHOWN = (
         ("release", "reader"),
     ),
     Shown(
+        "/v1/releases/{release}/timeline",
+        "timeline",
+        TimelinePage,
+        "What happened in a release, newest first.",
+        ("release", "before"),
+        (BEFORE,),
+    ),
+    Shown(
         "/v1/signals",
         "signals",
         SignalsPage,
@@ -96,8 +105,6 @@ SHOWN = (
         "recovery",
         RecoveryView,
         "Whether we could recover: objectives, drills, failovers.",
-        ("before",),
-        (BEFORE,),
     ),
     Shown("/v1/calendar", "calendar", CalendarView, "When it is awake, and when nothing may be released."),
     Shown("/v1/cost", "cost", CostView, "What it costs this month, against its target."),

@@ -36,7 +36,7 @@ def serve_views(
     request: HttpRequest,
     *,
     who: Callable[[HttpRequest], Caller],
-    views: Mapping[str, Callable[..., Any]],
+    views: Any,
     document: Callable[[], Mapping[str, Any]],
 ) -> HttpAnswer:
     """The answer to a look.
@@ -46,7 +46,7 @@ def serve_views(
     who
         Who looks; raises for whom may not.
     views
-        The use cases by name.
+        The use cases, as methods by the names that rows have.
     document
         The OpenAPI document.
     """
@@ -60,7 +60,7 @@ def serve_views(
         asked = _asked(request, row)
         reader = Reader(caller.principal, caller.person, caller.roles)
         said = {**named, "before": "", **asked, "reader": reader}
-        view = views[row.view](*(said[name] for name in row.takes))
+        view = getattr(views, row.view)(*(said[name] for name in row.takes))
         if SERVICES.name in asked:
             view = _only(view, asked[SERVICES.name])
         return _answer(request, msgspec.json.encode(view))
