@@ -25,4 +25,4 @@ who = wire.callers("operator")
 
 @handler
 def lambda_handler(event: HttpRequest) -> HttpAnswer:
-    return respond(lambda: use(principal=who(event), command=command_of(event, wire.service_of)))
+    return respond(lambda: use(principal=who(event), command=command_of(event, wire.service_released_by)))

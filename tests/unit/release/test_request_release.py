@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, NotAllowed, Throttled
+from candlefish.errors import InvalidInput, NotAllowed, NothingToRollBack, Throttled
 from candlefish.release.payloads import ReleaseRequest, RollbackContext, TrainRequest
 from candlefish.release.request_release import ReleaseCommand, Started, request_release
 from candlefish.release.restore_traffic import restore_traffic, take_back
@@ -120,8 +120,9 @@ def test_a_name_that_is_none_is_refused(world: World, name: str) -> None:
 
 
 def test_a_rollback_is_asked_for_by_who_signed_whatever_it_says(world: World) -> None:
+    shifting(world)
     ask(world, "rollback", "rb", LEAD, service="backend-api", reason="errors", by="release", id="other")
-    ((_, _, payload),) = world.executions.started
+    payload = next(said for machine, _, said in world.executions.started if machine == "rollback")
     request = msgspec.convert(payload, RollbackRequest)
     assert (request.id, request.by, request.environment) == ("rb", "platform-lead", "production")
     assert asked(world, "rollback", "rb", request) == Requester("platform-lead", {"principal": LEAD})
@@ -210,11 +211,11 @@ def test_what_the_load_balancer_refuses_is_left_to_the_machine(
     assert world.rules.weights[world.record.rule] == world.record.weights_by_target_group()
 
 
-def test_where_there_is_nothing_to_roll_back_the_machine_says_so(world: World) -> None:
+def test_where_there_is_nothing_to_roll_back_who_asks_is_told_so_at_once(world: World) -> None:
     before = world.record
-    assert roll_back(world).name == "rb"
-    assert world.record == before
-    assert [(machine, name) for machine, name, _ in world.executions.started] == [("rollback", "rb")]
+    with pytest.raises(NothingToRollBack, match="release the version you want instead"):
+        roll_back(world)
+    assert world.record == before and world.executions.started == []
 
 
 def test_a_release_takes_nobody_back(world: World) -> None:

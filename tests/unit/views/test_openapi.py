@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import allow_header_conformance, unsuppor
 
 from candlefish.catalog.model import ROLES
 from candlefish.views.openapi import ACTIONS, document
-from candlefish.views.routes import OPENAPI, SHOWN
+from candlefish.views.routes import OPENAPI, VIEW_ROUTES
 from tests.support.served import TOKEN, application
 from tests.support.views import SAMPLES
 from tools.layers import ROOT
@@ -47,7 +47,7 @@ def test_every_row_stands_in_it_once_with_its_role() -> None:
         for method, operation in item.items()
     }
     assert said == {
-        **{("get", row.path): row.role for row in SHOWN},
+        **{("get", row.path): row.role for row in VIEW_ROUTES},
         **{("post", action.path): action.role for action in ACTIONS},
         ("get", OPENAPI): "reader",
         ("get", "/v1/session"): None,

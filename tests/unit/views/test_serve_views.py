@@ -14,19 +14,19 @@ from msgspec.structs import replace
 from candlefish.catalog.model import ROLES
 from candlefish.views.model import FleetView, ReleaseView
 from candlefish.views.openapi import document
-from candlefish.views.routes import SHOWN, Shown
+from candlefish.views.routes import VIEW_ROUTES, ViewRoute
 from candlefish.views.serve_views import serve_views
 from candlefish.web import Http, HttpRequest, RequestContext
 from tests.support.served import READER, TOKEN, Views, look, read, who
 from tests.support.views import fleet, fleet_of, release_hostile
 
 
-def filled(row: Shown) -> str:
+def filled(row: ViewRoute) -> str:
     return row.path.replace("{service}", "backend-api").replace("{release}", "r-1")
 
 
-@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.view)
-def test_an_address_is_a_use_case_with_what_it_takes(row: Shown) -> None:
+@pytest.mark.parametrize("row", VIEW_ROUTES, ids=lambda row: row.view)
+def test_an_address_is_a_use_case_with_what_it_takes(row: ViewRoute) -> None:
     cases = Views()
     query = "before=p-2" if "before" in row.takes else ""
     answered = look(filled(row), query=query, cases=cases)
@@ -36,8 +36,8 @@ def test_an_address_is_a_use_case_with_what_it_takes(row: Shown) -> None:
     assert isinstance(read(answered, row.shows), row.shows)
 
 
-@pytest.mark.parametrize("row", SHOWN, ids=lambda row: row.view)
-def test_who_is_not_signed_in_is_shown_nothing(row: Shown) -> None:
+@pytest.mark.parametrize("row", VIEW_ROUTES, ids=lambda row: row.view)
+def test_who_is_not_signed_in_is_shown_nothing(row: ViewRoute) -> None:
     cases = Views()
     assert look(filled(row), cases=cases, authorization="Bearer invented").status_code == 401
     assert look(filled(row), cases=cases, authorization="").status_code == 401

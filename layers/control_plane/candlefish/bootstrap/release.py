@@ -144,7 +144,7 @@ def timelines() -> DynamoJournalStore:
     return DynamoJournalStore(client("dynamodb"), table(), environment())
 
 
-def service_of(release: str) -> str:
+def service_released_by(release: str) -> str:
     """Whose release one is, for who only reads."""
     return timelines().read(release).service
 

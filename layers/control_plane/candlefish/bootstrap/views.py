@@ -162,7 +162,7 @@ def _reader(known: Callers, request: HttpRequest) -> Caller:
     return known(request, "reader")
 
 
-def document() -> dict[str, Any]:
+def api_document() -> dict[str, Any]:
     """The API's document; its types are imported when somebody asks for it."""
     from candlefish.views.openapi import document
 

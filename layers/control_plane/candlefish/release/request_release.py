@@ -11,7 +11,7 @@ from candlefish.bounds import explained, fit
 from candlefish.catalog.model import Catalog
 from candlefish.catalog.parts import parts_of
 from candlefish.catalog.people import require_caller
-from candlefish.errors import ControlPlaneError, InvalidInput
+from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack
 from candlefish.names import RELEASE
 from candlefish.ports import Executions, Now, Requesters
 from candlefish.release.configuration import configuration_of
@@ -83,6 +83,8 @@ def request_release(
         The principal is nobody in the catalog.
     UnknownService
         It is to be said what it carries of a service that its catalog does not have.
+    NothingToRollBack
+        There is no version to go back to.
     InvalidInput
         The input is not what the machine takes, or the name is taken by something else; nothing was started.
     """
@@ -110,6 +112,9 @@ def request_release(
                 msgspec.structs.replace(request, by=claimed(request.by)), execution=execution, records=records
             )
             says = f"all traffic of {request.service} is on the version that is known to be good"
+        except NothingToRollBack:
+            # By the record: its machine would say the same, later and to nobody.
+            raise
         except ControlPlaneError as error:
             # Its machine tries again, and says in the end what came of it.
             says = f"{says}; so far: {error}"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.clock import moment_of
-from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded
+from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded, UnknownService
 from candlefish.release.freeze import open_freeze
 from candlefish.release.manifests.model import runner_name
 from candlefish.service.model import SLOTS, Slot
@@ -71,7 +71,7 @@ def look_at_release(
 
     Raises
     ------
-    InvalidInput
+    UnknownService
         There is no release of that id here.
     Unreadable
         It is not one that this code can read.
@@ -79,9 +79,10 @@ def look_at_release(
     glance = looking.history.glances([id])[id]
     release = glance.release
     if release is None or release.environment != looking.environment:
-        raise InvalidInput(
-            glance.unreadable
-            or f"there is no release {id[:80]!r} in {looking.environment}; list them with: candlefish status"
+        if glance.unreadable:
+            raise InvalidInput(glance.unreadable)
+        raise UnknownService(
+            f"there is no release {id[:80]!r} in {looking.environment}; list them with: candlefish status"
         )
     timeline = looking.history.entries_of(id, ENTRIES)
     unknown: list[str] = []

@@ -18,7 +18,7 @@ from candlefish.release.freeze import FreezeCommand, FreezesInForce
 from candlefish.release.model import Answered
 from candlefish.release.request_release import Started
 from candlefish.release.steer_release import SteerCommand, Steered
-from candlefish.views.routes import LONGEST_VALUE, OPENAPI, SHOWN, Shown
+from candlefish.views.routes import LONGEST_VALUE, OPENAPI, VIEW_ROUTES, ViewRoute
 from candlefish.views.sign_in import PATH as SESSION
 from candlefish.views.sign_in import Session, SessionAsked, WayIn
 from candlefish.web import PROBLEM, Problem
@@ -100,14 +100,14 @@ ACTIONS = (
 
 def document() -> dict[str, Any]:
     """The document."""
-    types = {row.shows for row in SHOWN} | {WayIn, Problem}
+    types = {row.shows for row in VIEW_ROUTES} | {WayIn, Problem}
     for action in ACTIONS:
         types |= {action.takes, action.gives}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=SCHEMAS + "{name}")
     schemas = _portable(schemas)
     paths: dict[str, dict[str, Any]] = {}
-    for row in SHOWN:
+    for row in VIEW_ROUTES:
         paths.setdefault(row.path, {})["get"] = _look(row)
     paths[OPENAPI] = {"get": _operation("openapi", "This document.", "reader", {"type": "object"}, OPENAPI)}
     paths[SESSION] = {"get": _operation("way_in", "Say where to sign in.", None, _ref(WayIn), SESSION)}
@@ -162,7 +162,7 @@ def _pattern(written: str) -> str:
     return "".join(each if " " <= each <= "~" else f"\\u{ord(each):04x}" for each in plain)
 
 
-def _look(row: Shown) -> dict[str, Any]:
+def _look(row: ViewRoute) -> dict[str, Any]:
     made = _operation(row.view, row.summary, row.role, _ref(row.shows), row.path)
     for parameter in row.query:
         made["parameters"].append(

@@ -37,7 +37,7 @@ BEFORE = Parameter("before", "Where the page before this one ended: its `older`.
 SERVICES = Parameter("services", "Names of services with commas between: only these. All without it.")
 
 
-class Shown(msgspec.Struct, frozen=True):
+class ViewRoute(msgspec.Struct, frozen=True):
     """Something to look at.
 
     `view` is the use case (`see_<view>`), called with what `takes` names, in this order: parts of the path, `before`, and
@@ -53,8 +53,8 @@ class Shown(msgspec.Struct, frozen=True):
     role: Role = "reader"
 
 
-SHOWN = (
-    Shown(
+VIEW_ROUTES = (
+    ViewRoute(
         "/v1/fleet",
         "fleet",
         FleetView,
@@ -62,14 +62,14 @@ SHOWN = (
         ("reader",),
         (SERVICES,),
     ),
-    Shown(
+    ViewRoute(
         "/v1/services/{service}",
         "service",
         ServiceView,
         "One service: how it stands, both slots, its newest releases.",
         ("service", "reader"),
     ),
-    Shown(
+    ViewRoute(
         "/v1/services/{service}/releases",
         "releases",
         ReleasesPage,
@@ -77,14 +77,14 @@ SHOWN = (
         ("service", "before"),
         (BEFORE,),
     ),
-    Shown(
+    ViewRoute(
         "/v1/releases/{release}",
         "release",
         ReleaseView,
         "One release as it stands, with the newest of its timeline.",
         ("release", "reader"),
     ),
-    Shown(
+    ViewRoute(
         "/v1/releases/{release}/timeline",
         "timeline",
         TimelinePage,
@@ -92,7 +92,7 @@ SHOWN = (
         ("release", "before"),
         (BEFORE,),
     ),
-    Shown(
+    ViewRoute(
         "/v1/signals",
         "signals",
         SignalsPage,
@@ -100,14 +100,16 @@ SHOWN = (
         ("before",),
         (BEFORE,),
     ),
-    Shown(
+    ViewRoute(
         "/v1/recovery",
         "recovery",
         RecoveryView,
         "Whether we could recover: objectives, drills, failovers.",
     ),
-    Shown("/v1/calendar", "calendar", CalendarView, "When it is awake, and when nothing may be released."),
-    Shown("/v1/cost", "cost", CostView, "What it costs this month, against its target."),
-    Shown("/v1/audit", "audit", AuditPage, "Who did what, newest first.", ("before",), (BEFORE,)),
-    Shown("/v1/me", "me", MeView, "Who reads, and what they may do.", ("reader",)),
+    ViewRoute(
+        "/v1/calendar", "calendar", CalendarView, "When it is awake, and when nothing may be released."
+    ),
+    ViewRoute("/v1/cost", "cost", CostView, "What it costs this month, against its target."),
+    ViewRoute("/v1/audit", "audit", AuditPage, "Who did what, newest first.", ("before",), (BEFORE,)),
+    ViewRoute("/v1/me", "me", MeView, "Who reads, and what they may do.", ("reader",)),
 )

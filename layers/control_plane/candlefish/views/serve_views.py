@@ -17,7 +17,7 @@ import msgspec
 from candlefish.catalog.roles import Caller
 from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
 from candlefish.views.model import FleetView, Reader
-from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, OPENAPI, SERVICES, SHOWN, Shown
+from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, OPENAPI, SERVICES, VIEW_ROUTES, ViewRoute
 from candlefish.web import PROBLEM, SHIELDS, HttpAnswer, HttpRequest, matched, problem
 
 # Smaller than this, compressing saves nothing. Bytes.
@@ -68,14 +68,14 @@ def serve_views(
         return problem(error)
 
 
-def _row(path: str) -> tuple[Shown, dict[str, str]]:
-    for row in SHOWN:
+def _row(path: str) -> tuple[ViewRoute, dict[str, str]]:
+    for row in VIEW_ROUTES:
         if (named := matched(row.path, path)) is not None:
             return row, named
     raise UnknownService(f"there is nothing to look at here; {OPENAPI} says what there is")
 
 
-def _asked(request: HttpRequest, row: Shown) -> dict[str, str]:
+def _asked(request: HttpRequest, row: ViewRoute) -> dict[str, str]:
     """What the query says, if this view knows it."""
     known = {parameter.name for parameter in row.query}
     said = request.query()
