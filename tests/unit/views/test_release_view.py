@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from candlefish.errors import InvalidInput, Unavailable
+from candlefish.errors import Unavailable, UnknownService
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import AskedFreeze, ReleaseEntry
 from candlefish.release.pods import Condition, ContainerState, ContainerStatus, Meta, Pod, PodStatus, Waiting
@@ -392,9 +392,9 @@ def test_a_freeze_is_shown_beside_a_release_that_no_user_sees_yet() -> None:
 
 def test_a_release_of_another_environment_or_none_is_refused_with_what_to_do() -> None:
     watched = Watched()
-    with pytest.raises(InvalidInput, match="list them with: candlefish status"):
+    with pytest.raises(UnknownService, match="list them with: candlefish status"):
         see_release("r9", LEAD, looking=watched.looking)
-    with pytest.raises(InvalidInput, match="in staging"):
+    with pytest.raises(UnknownService, match="in staging"):
         see_release("r2", LEAD, looking=watched.looking._replace(environment="staging"))
 
 
