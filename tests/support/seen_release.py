@@ -57,14 +57,14 @@ class FakeSlots:
 
 
 class Watched:
-    """A release of `backend-api` in production, by its plan, and who looks at it."""
+    """A release of `backend-api`, by its plan, and who looks at it."""
 
-    def __init__(self, **request: object) -> None:
-        record = released(fresh(), "r1", V1, window=0)
-        self.world = World(msgspec.structs.replace(record, window_until=0.0))
+    def __init__(self, environment: str = "production", **request: object) -> None:
+        record = released(fresh(environment=environment), "r1", V1, window=0)
+        self.world = World(msgspec.structs.replace(record, window_until=0.0), environment)
         self.looks, self.judgements = MemoryLooks(), MemoryJudgements()
         self.slots = FakeSlots()
-        self.freezes = MemoryFreezes("production")
+        self.freezes = MemoryFreezes(environment)
         self.begun: ReleaseContext = self.world.begin(**{"label": "v2", **request})  # type: ignore[arg-type]
         self.index = 0
         self.last: Instruction | None = None
@@ -77,7 +77,7 @@ class Watched:
     def looking(self) -> Looking:
         world = self.world
         return Looking(
-            "production",
+            world.environment,
             world.catalog,
             world.records,
             MemoryHistory(world.journal.memory, world.approvals, self.looks),

@@ -7,8 +7,10 @@ import pytest
 
 from candlefish.catalog.load import load
 from candlefish.errors import NotOnboarded, Unavailable, UnknownService
-from candlefish.service.model import RecordMark
+from candlefish.failover.model import FailoverStep, Run
+from candlefish.service.model import SLOTS, RecordMark
 from candlefish.service.record import AllRecords, UnreadableRecord, end_rollback, quarantine
+from candlefish.traffic.shares import group_name, rule_name
 from candlefish.views.fleet_view import beside_each_other, silent_column
 from candlefish.views.model import FleetView, ServiceCell
 from candlefish.views.ports import Looking
@@ -16,6 +18,7 @@ from candlefish.views.see_fleet import see_fleet
 from candlefish.views.see_releases import see_releases
 from candlefish.views.see_service import see_service
 from lab.memory.capacity import MemoryCapacityStore
+from lab.memory.failover.runs import MemoryRuns
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemorySwitchboard
 from lab.memory.views import MemoryHistory
@@ -24,6 +27,7 @@ from tests.support.clock import Clock
 from tests.support.release import FakeJournal
 from tests.support.seen_release import DEVELOPER, HEALTHY, LEAD, Watched
 from tests.support.service import V1, V2, fresh, released, rollback, take
+from tests.support.traffic import FakeRules
 
 
 def cell(view: FleetView, service: str = "backend-api") -> ServiceCell:
@@ -253,3 +257,53 @@ def test_the_catalog_of_another_company_makes_a_fleet_too() -> None:
     looking = Looking("prod", acme, MemoryRecords(), MemoryHistory(FakeJournal().memory), Clock())
     view = see_fleet(LEAD, looking=looking)
     assert {each.says for each in view.cells} == {"not onboarded"}
+
+
+def test_a_failover_that_waits_for_people_is_among_what_needs_a_person() -> None:
+    runs, step = MemoryRuns(), FailoverStep("promote", "main")
+    run = Run(
+        "production",
+        "database/main",
+        "database-cross-region",
+        1,
+        (step,),
+        "developer",
+        "the region is gone",
+        5.0,
+        "us-east-1",
+        status="awaiting_approval",
+        needs=("go",),
+    )
+    runs.create(run)
+    view = seen(released(fresh(), "r1", V1, window=0), runs=runs)
+    assert [need.says for need in view.needs] == [
+        "the failover of database/main to us-east-1 waits for an answer (go): the region is gone"
+    ]
+    assert view.tone == "warning"
+
+
+def test_a_service_that_is_updated_in_place_shows_what_comes_and_what_it_takes_to_go_back() -> None:
+    watched = Watched(environment="development")
+    view = watched.view(LEAD)
+    assert [(slot.role, slot.version.label, slot.wanted) for slot in view.slots if slot.version] == [
+        ("candidate", "v2", 100)
+    ]
+    assert [step.title for step in view.steps] == ["deploy", "bake"]
+    abort = next(action for action in view.actions if action.name == "abort")
+    assert abort.does == "v1 is put back in place, Pod by Pod; v2 may be released again"
+    assert (view.old and view.old.label, view.new.label) == ("v1", "v2")
+
+
+@pytest.mark.parametrize("kind", ["worker", "cluster"])
+def test_shares_of_pods_have_weights_that_are_wanted_and_real_like_a_load_balancers(kind: str) -> None:
+    watched = Watched().until("judge")
+    record = watched.world.record
+    names = {slot: group_name(kind, "shop", "backend-api", "production", slot) for slot in SLOTS}
+    moved = msgspec.structs.replace(
+        record,
+        rule=rule_name(kind, "shop", "backend-api"),
+        slots={slot: msgspec.structs.replace(record.slots[slot], target_group=names[slot]) for slot in SLOTS},
+    )
+    watched.world.records.stored["backend-api"] = moved
+    watched.world.rules = FakeRules(moved)
+    assert [(slot.wanted, slot.real) for slot in watched.view().slots] == [(90, 90), (10, 10)]

@@ -175,6 +175,7 @@ def looking() -> Looking:
     found = looking_at_the_table()
     return found._replace(
         rules=recent_rules(),
+        runs=failovers(),
         workloads=workloads() if settings.cluster_name else None,
         switchboard=switchboard(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from candlefish.catalog.model import Catalog
+from candlefish.failover.model import Run
 from candlefish.service.model import BadVersion
 from candlefish.service.record import ServiceRecord, UnreadableRecord
 from candlefish.views.entries import without_arithmetic
@@ -217,6 +218,20 @@ def _last(facts: ReleaseFacts, view: ReleaseView) -> EntryView | None:
 def _need(record: ServiceRecord, at: float, tone: Tone, says: str, command: str) -> NeedView:
     words = {"service": record.service, "environment": record.environment}
     return NeedView(at, tone, says, record.environment, record.service, command=command.format(**words))
+
+
+def failover_need(run: Run) -> NeedView:
+    """A failover that waits for people."""
+    stopped = run.status == "stopped"
+    asked = "has stopped" if stopped else f"waits for an answer ({', '.join(run.open_questions) or 'go'})"
+    why = run.why or run.reason
+    return NeedView(
+        run.resumed_at or run.requested_at,
+        "bad" if stopped else "warning",
+        f"the failover of {run.target} to {run.to} {asked}: {why}",
+        run.environment,
+        command=f"candlefish failover {run.target} -e {run.environment} {'--plan' if stopped else '--approve'}",
+    )
 
 
 def newest_first(needs: list[NeedView]) -> tuple[NeedView, ...]:

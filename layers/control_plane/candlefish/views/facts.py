@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from candlefish.failover.model import Run
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
@@ -31,6 +32,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     going: str = ""
     turns_at: float = 0.0
     freezes: tuple[FrozenNow, ...] = ()
+    # Failovers that wait for people.
+    waiting: tuple[Run, ...] = ()
     unknown: tuple[str, ...] = ()
 
     def freeze_of(self, service: str) -> FrozenNow | None:

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from candlefish.catalog.model import Catalog
 from candlefish.service.record import AllRecords, ServiceRecord
-from candlefish.views.cells import newest_first, owner_in, service_cell, sleep_left, unreadable_cell
+from candlefish.views.cells import (
+    failover_need,
+    newest_first,
+    owner_in,
+    service_cell,
+    sleep_left,
+    unreadable_cell,
+)
 from candlefish.views.facts import Surroundings
 from candlefish.views.look import glanced_facts
 from candlefish.views.model import ColumnView, FleetView, Left, NeedView, Reader, ServiceCell, Tone
@@ -40,6 +47,7 @@ def fleet_view(
         cell, need = unreadable_cell(lost, environment, catalog, now)
         cells.append(cell)
         needs.append(need)
+    needs += [failover_need(run) for run in around.waiting]
     there = {cell.service for cell in cells}
     cells += [
         ServiceCell(environment, name, "not onboarded", "info", owner=owner_in(name, catalog))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.clock import moment_of
@@ -22,6 +24,8 @@ from candlefish.views.weights import Weighed, weigh
 
 # How many entries of a timeline come at once.
 ENTRIES = 50
+# How many failovers are looked at: one that waits for people is among the newest.
+FAILOVERS = 3
 
 
 def surroundings(looking: Looking) -> Surroundings:
@@ -56,6 +60,16 @@ def surroundings(looking: Looking) -> Surroundings:
         freezes=tuple(freezes),
         unknown=tuple(unknown),
     )
+
+
+def with_failovers(around: Surroundings, looking: Looking) -> Surroundings:
+    """What holds for an environment, with the failovers that wait for people; asked where something could fail over."""
+    environment = looking.catalog.environment(looking.environment)
+    if looking.runs is None or not (environment.databases or environment.caches):
+        return around
+    newest = looking.runs.recent(limit=FAILOVERS)
+    waiting = tuple(run for run in newest if run.status in ("awaiting_approval", "stopped"))
+    return msgspec.structs.replace(around, waiting=waiting)
 
 
 def look_at_release(

@@ -9,6 +9,7 @@ import msgspec
 
 from candlefish.capacity.ports import CapacityStore
 from candlefish.catalog.model import Catalog
+from candlefish.failover.ports import Runs
 from candlefish.ports import Now, Switchboard
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.release.pods import Pod
@@ -119,3 +120,4 @@ class Looking(NamedTuple):
     switchboard: Switchboard | None = None
     capacity: CapacityStore | None = None
     freezes: Freezes | None = None
+    runs: Runs | None = None

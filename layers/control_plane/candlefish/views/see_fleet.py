@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from candlefish.errors import ControlPlaneError
 from candlefish.views.fleet_view import fleet_view, in_flight
-from candlefish.views.look import glances_of, surroundings
+from candlefish.views.look import glances_of, surroundings, with_failovers
 from candlefish.views.model import FleetView, Reader
 from candlefish.views.ports import Looking
 
@@ -18,10 +21,16 @@ def see_fleet(reader: Reader, *, looking: Looking) -> FleetView:
     """
     known = looking.records.all()
     ids = [id for record in known if (id := in_flight(record))]
+    around = surroundings(looking)
+    try:
+        around = with_failovers(around, looking)
+    except ControlPlaneError as error:
+        lost = f"whether a failover waits for people could not be read: {error}"
+        around = msgspec.structs.replace(around, unknown=(*around.unknown, lost))
     return fleet_view(
         known,
         glances_of(ids, looking),
-        surroundings(looking),
+        around,
         reader,
         looking.catalog,
         looking.environment,
