@@ -6,6 +6,7 @@ that is botocore's to understand (single sign-on, roles, proxies, ...), there is
 
 from __future__ import annotations
 
+import base64
 import configparser
 import http.client
 import json
@@ -188,8 +189,15 @@ class _Client:
 
     def _read(self, operation: str, answer: bytes) -> Any:
         if self._api.target:
-            return json.loads(answer)
+            return json.loads(answer, object_hook=_with_bytes)
         return json.loads(answer)[f"{operation}Response"][f"{operation}Result"]
+
+
+def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
+    """A value of DynamoDB's with its bytes as botocore has them: JSON carries them in base64."""
+    if len(value) == 1 and isinstance(carried := value.get("B"), str):
+        return {"B": base64.b64decode(carried)}
+    return value
 
 
 def _roots() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -103,6 +104,20 @@ def test_it_reads_and_keeps_its_connection(server: Server) -> None:
         "DynamoDB_20120810.Query",
     ]
     full.assert_not_called()
+
+
+def test_bytes_are_bytes_as_botocore_has_them(server: Server) -> None:
+    table = client("dynamodb", "eu-central-1", Mock())
+    assert table is not None
+    carried = base64.b64encode(b"\x78\x9c saved").decode()
+    # An attribute may be called like the kind of a value.
+    item = {"saved": {"B": carried}, "B": {"S": "x"}, "all": {"L": [{"B": carried}]}}
+    server.answers = [(200, {"Item": item})]
+    assert table.get_item(TableName="t", Key={})["Item"] == {
+        "saved": {"B": b"\x78\x9c saved"},
+        "B": {"S": "x"},
+        "all": {"L": [{"B": b"\x78\x9c saved"}]},
+    }
 
 
 def test_where_xml_is_spoken_the_whole_client_asks(server: Server) -> None:
