@@ -3,10 +3,12 @@
     python -m tools.follow_lab [README.md docs/tutorial.md docs/runbooks/outage.md ...]
 
 A page starts its lab and ends it, as its reader does. Blocks are run by one shell after the other, each of which knows what the one
-before exported; what a reader fills in (`# yours`) is filled in from `YOURS`. Ends with 1 when a command fails, and at once.
+before exported; what a reader fills in (`# yours`) is filled in from `YOURS`. A command that the
+page says to end with another status (`# exits 5: a question is open`) has to. Ends with 1 when a command fails, and at once.
 
-Of README.md only what stands under `RUN` is run: the rest is of an account that there is (docs/adopt.md, which `make follow-adoption`
-runs) or takes minutes by itself (`make demo`, `make test`: .ci/run runs them). tests/unit/checks/test_readme.py holds it to that.
+Of README.md what stands under `RUN` is run so. What it says of services that run already is done in another company's world
+(`lab.scenes.adoption`), and the steps that it shows have to be among those that `candlefish init` wrote there. `make demo` and
+`make test` are .ci/run's (tests/unit/checks/test_readme.py).
 """
 
 from __future__ import annotations
@@ -28,11 +30,32 @@ from candlefish.catalog.load import load
 from candlefish.catalog.read import effective
 from lab import CATALOG
 from lab.choices import bare, judged
+from lab.scenes.adoption import ADMIN, HOSTS, NAMESPACE, REGION, furnish, write_known
+from lab.scenes.move_in import wait_until_served
+from lab.world import World
 from tools.document import Block, blocks, fill_in
 from tools.layers import ROOT
-from tools.reader_shell import BLOCK_SECONDS, NOT_THE_READERS, SHELL, Failed, kubectl_that_fits, teller
+from tools.reader_shell import (
+    BLOCK_SECONDS,
+    NOT_THE_READERS,
+    SHELL,
+    Failed,
+    kubectl_that_fits,
+    run_block,
+    teller,
+)
 
 README, TUTORIAL, OUTAGE = "README.md", "docs/tutorial.md", "docs/runbooks/outage.md"
+# The heading of README.md whose blocks are run where services run already, and what its reader fills in.
+ADOPT = "Point it at what runs today"
+THE_COMPANYS = {
+    "AWS_PROFILE": ADMIN,
+    "AWS_DEFAULT_REGION": REGION,
+    "CLUSTER": "acme-prod",
+    "NAMESPACE": NAMESPACE,
+}
+# Where init writes the steps, and what the page leaves open in them.
+STEPS, OPEN = "control-plane/adoption-prod.md", ("IMAGE_OF_TODAY",)
 # The headings of a page whose blocks are run; all, where none are named.
 RUN: Mapping[str, tuple[str, ...]] = {README: ("Drive it yourself",)}
 LINKED = (".venv",)
@@ -40,6 +63,8 @@ LEFT_OUT = (".git", ".lab", *(line.rstrip("/") for line in (ROOT / ".gitignore")
 LOG = "build/follow-lab.log"
 NEEDED = ("aws", "bash", "curl", "jq", "kubectl", "make")
 THEIRS = ("AWS_", "CANDLEFISH_")
+# A command of one line that ends with another status than 0, and its remark.
+EXITS = re.compile(r"^(\S.*?) +# exits (\d+)\b.*$", re.MULTILINE)
 # What a page takes for granted: a lab, and a canary that waits at a question.
 BEFORE = {
     OUTAGE: """export PATH="$PWD/.venv/bin:$PATH"
@@ -66,6 +91,8 @@ def main() -> int:
         with checkout() as tree:
             try:
                 count = follow(page, tree, say)
+                if page == README:
+                    adopt(tree, say)
             except Failed as failed:
                 say(f"FAILED: {page}: {failed}; what the commands said is in {LOG}")
                 return 1
@@ -81,6 +108,9 @@ def checkout() -> Iterator[Path]:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
         for name in LINKED:
             (tree / name).symlink_to(ROOT / name)
+        # The environment is there, and is that of this tree: `make setup` has nothing to do, whatever the copy's times say.
+        for name in ("requirements.lock", "Makefile"):
+            os.utime(tree / name, (0, 0))
         yield tree
 
 
@@ -97,6 +127,11 @@ def to_run(page: str, text: str) -> list[Block]:
     if not found:
         raise Failed(f"there is nothing to run{f' under {headings}' if headings else ''}")
     return found
+
+
+def as_said(text: str) -> str:
+    """Commands that shall end with what the page says (`# exits 5: ...`), and fail where they end with anything else."""
+    return EXITS.sub(lambda found: f"{found[1]} && exit 97 || [ $? -eq {found[2]} ]", text)
 
 
 def yours(page: str) -> dict[str, str]:
@@ -146,6 +181,49 @@ def follow(page: str, tree: Path, say: Callable[[str], None]) -> int:
     return len(found)
 
 
+def adopt(tree: Path, say: Callable[[str], None]) -> None:
+    """Do what the README says of services that run already, in another company's world.
+
+    Raises
+    ------
+    Failed
+        A command did not work, or a step that is shown is none of those that were written.
+    """
+    text = (tree / README).read_text()
+    log, more = ROOT / LOG, {"PATH": f"{tree}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
+    with World(tree.parent / "company", catalog=write_known(tree.parent / "known"), say=say) as world:
+        world.start()
+        _, old = furnish(world)
+        wait_until_served(old.port, next(iter(HOSTS.values())))
+        for block in (each for each in blocks(text) if each.heading == ADOPT):
+            say(f"{README} line {block.line}, {block.heading}")
+            done = fill_in(block, THE_COMPANYS) if block.to_fill_in else block.text
+            wrong, told = run_block(world, done, f"line {block.line}", tree=tree, log=log, more=more)
+            if wrong:
+                raise Failed(f"line {block.line} {wrong}: ...{told[-600:]}")
+    if strangers := unwritten(shown(text), (tree / STEPS).read_text()):
+        raise Failed(f"{STEPS} has no such step as {strangers[0]!r}")
+
+
+def shown(page: str) -> list[str]:
+    """The steps that the README shows: commands without their remarks."""
+    found = re.search(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lines = found[1].splitlines() if found else []
+    return [line.split("  #")[0].strip() for line in lines]
+
+
+def unwritten(commands: list[str], written: str) -> list[str]:
+    """The commands that are not among those that were written."""
+
+    def pattern(command: str) -> str:
+        escaped = re.escape(command)
+        for name in OPEN:
+            escaped = escaped.replace(name, r"\S+")
+        return rf"^\W*{escaped}\s*$"
+
+    return [each for each in commands if not re.search(pattern(each), written, re.MULTILINE)]
+
+
 def _environment(scratch: Path, state: Path, script: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(THEIRS)}
     for name in NOT_THE_READERS:
@@ -163,7 +241,7 @@ def _environment(scratch: Path, state: Path, script: Path) -> dict[str, str]:
 
 
 def _run(block: Block, script: Path, tree: Path, environment: Mapping[str, str]) -> None:
-    script.write_text(block.text)
+    script.write_text(as_said(block.text))
     with (ROOT / LOG).open("a") as log:
         log.write(f"\n=== line {block.line}, {block.heading}\n{block.text}---\n")
         log.flush()
