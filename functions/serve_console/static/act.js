@@ -9,6 +9,8 @@ export const LABELS = {
 };
 // Without a reason the next morning cannot be told why.
 const NEEDS_REASON = new Set(["deny", "pause", "promote", "abort", "rollback", "freeze"]);
+// What answers a question.
+export const ANSWERS = new Set(["approve", "deny"]);
 const LEADING = new Set(["approve", "resume"]);
 
 // Where an action is posted, and what.

@@ -1,6 +1,6 @@
 // Everything at a glance: what needs a person, then services by environment.
 import { html, useMemo, useRef, useEffect, useState } from "./html.js";
-import { Actions } from "./act.js";
+import { ANSWERS, Actions } from "./act.js";
 import { Ago, Bar, Chip, Command, Empty, Sign, Unknowns, Until, Version } from "./marks.js";
 import { toFleet, toRelease, toService } from "./routes.js";
 
@@ -76,7 +76,8 @@ function byService(data) {
 function Need({ need, here, app }) {
   const mine = !here || need.environment === here;
   const about = { title: need.service || need.environment, service: need.service, release: need.release, question: need.question?.id, evidence: need.question?.evidence };
-  const actions = need.actions.filter((action) => need.question || !["approve", "deny"].includes(action.name));
+  // A question is answered here; everything else that can be done stands where the release is looked at.
+  const actions = need.actions.filter((action) => ANSWERS.has(action.name) === Boolean(need.question));
   const link = !mine ? "" : need.release ? toRelease(need.release) : need.service ? toService(need.service) : "";
   return html`<li class="need ${need.tone}">
     <div class="told"><div class="head"><${Sign} tone=${need.tone} /><p>${link ? html`<a href=${link}>${need.says}</a>` : need.says}</p></div>

@@ -1,7 +1,7 @@
 // Four pictures of a release on one time axis: traffic by version, failed requests, latency, evidence.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { count, hours, latency, percent } from "./format.js";
-import { marks, series } from "./series.js";
+import { marks, newest, series } from "./series.js";
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
@@ -47,7 +47,7 @@ const PICTURES = [
   {
     title: "Evidence", unit: "logarithmic", columns: ["position"], range: [-1.15, 1.15], ends: true,
     format: (v) => ({ "-1": "roll back", 0: "even", 1: "promote" })[v] ?? "",
-    draw: () => ({ series: [line(color("ink"))], bands: [] }),
+    draw: () => ({ series: [line(color("ink"), { spanGaps: true })], bands: [] }),
     read: (s, i) => [["", s.position[i] === null ? "none" : s.position[i] >= 1 ? "promotes" : s.position[i] <= -1 ? "rolls back" : `${Math.round(Math.abs(s.position[i]) * 100)}% of the way to ${s.position[i] < 0 ? "roll back" : "promote"}`]],
   },
 ];
@@ -139,7 +139,8 @@ export function Pictures({ release }) {
   return html`<section class="pictures" aria-labelledby="pictures">
     <h2 id="pictures">How it went</h2>
     <p class="legend"><span class="version old"><i class="swatch" aria-hidden="true"></i><bdi>${versions.old}</bdi></span> <span class="version new"><i class="swatch" aria-hidden="true"></i><bdi>${versions.new}</bdi></span></p>
-    <div class="grid">${PICTURES.map((picture) => html`<${Picture} key=${picture.title} picture=${picture} data=${data} steps=${release.steps} versions=${versions} dark=${dark} />`)}</div>
+    <div class="grid">${PICTURES.filter((picture) => picture.columns.some((key) => newest(data[key]) !== null)).map((picture) => html`<${Picture} key=${picture.title} picture=${picture} data=${data} steps=${release.steps} versions=${versions} dark=${dark} />`)}</div>
+    ${newest(data.oldP95) === null && newest(data.newP95) === null && html`<p class="muted">Latency is not known: no source of numbers told it.</p>`}
     <details class="as-table"><summary>The same as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Windows"><table>
       <thead><tr><th scope="col">Window</th><th scope="col">To <bdi>${versions.new}</bdi></th><th scope="col"><bdi>${versions.old}</bdi> failed</th><th scope="col"><bdi>${versions.new}</bdi> failed</th><th scope="col"><bdi>${versions.old}</bdi> p95</th><th scope="col"><bdi>${versions.new}</bdi> p95</th></tr></thead>
       <tbody>${release.points.toReversed().map((p) => html`<tr key=${p.start}><th scope="row">${hours(p.start)} to ${hours(p.end)}</th><td>${p.weight}%</td><td>${arm(p.old)}</td><td>${arm(p.new)}</td><td>${latency(p.old.p95)}</td><td>${latency(p.new.p95)}</td></tr>`)}</tbody>
