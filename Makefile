@@ -136,7 +136,7 @@ check-site: setup site
 	$(BIN)/python -m tools.site_check
 
 site: .tools/site/.ready .tools/node/.ready
-	NO_MKDOCS_2_WARNING=1 .tools/site/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .tools/site/bin/mkdocs build --strict
 
 # The same as one writes: http://127.0.0.1:8000
 serve-site: .tools/site/.ready .tools/node/.ready
