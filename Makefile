@@ -122,6 +122,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.commands_page --check
 	$(BIN)/python -m tools.errors_page --check
 	$(BIN)/python -m tools.diagrams --check
+	$(BIN)/python -m tools.openapi --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
 	$(SAM) validate --lint $(SAMCONFIG)
 	$(BIN)/python -m tools.lint_machines
@@ -210,6 +211,7 @@ fmt: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tools.retries
 	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.openapi
 	$(BIN)/python -m tools.table_page
 	$(BIN)/python -m tools.alerts_page
 	$(BIN)/python -m tools.bundle_page

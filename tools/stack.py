@@ -145,7 +145,7 @@ def http_routes(resources: Mapping[str, Any]) -> Iterator[HttpRoute]:
         for path, item in body["paths"].items():
             for method, operation in item.items():
                 name = operation["x-amazon-apigateway-integration"]["$ref"].rpartition("/")[2]
-                called = re.search(r"\$\{(\w+)\.Alias\}", str(integrations[name]["uri"]))
+                called = re.search(r"\b(\w+)\.Alias\b", str(integrations[name]["uri"]))
                 yield HttpRoute(
                     f"{method.upper()} {path}",
                     called[1] if called else "",

@@ -246,7 +246,7 @@ API = """
             get: {x-amazon-apigateway-integration: {$ref: "#/components/x-amazon-apigateway-integrations/Work"}}
         components:
           x-amazon-apigateway-integrations:
-            Work: {uri: !Sub "functions/${WorkFunction.Alias}/invocations"}
+            Work: {uri: !Sub ["functions/${Live}/invocations", {Live: !Ref WorkFunction.Alias}]}
 """
 
 
