@@ -121,6 +121,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.bundle_page --check
 	$(BIN)/python -m tools.commands_page --check
 	$(BIN)/python -m tools.errors_page --check
+	$(BIN)/python -m tools.openapi_page --check
 	$(BIN)/python -m tools.diagrams --check
 	$(BIN)/python -m tools.openapi --check
 	$(BIN)/cfn-lint template.yaml deploy/bootstrap.yaml
@@ -217,6 +218,7 @@ fmt: setup
 	$(BIN)/python -m tools.bundle_page
 	$(BIN)/python -m tools.commands_page
 	$(BIN)/python -m tools.errors_page
+	$(BIN)/python -m tools.openapi_page
 
 clean:
 	rm -rf $(VENV) .venv-sam .tools .aws-sam .lab build reports
