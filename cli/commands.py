@@ -130,7 +130,7 @@ COMMANDS = {
         "cli.capacity:sleep_command", "Put an environment to sleep until a time, whatever its schedule says."
     ),
     "status": Command(
-        "cli.release:status_command",
+        "cli.status:status_command",
         "Show every service; or one SERVICE with its releases; or one RELEASE with its timeline.",
     ),
     "take-over": Command(
@@ -153,8 +153,8 @@ COMMANDS = {
         "cli.capacity:wake_command", "Wake an environment until a time, whatever its schedule says."
     ),
     "watch": Command(
-        "cli.release:watch_command",
-        "Follow RELEASE live until it is promoted or over; exits 1 when it was refused or rolled back.",
+        "cli.watch:watch_command",
+        "Follow RELEASE, or a train, until it is promoted or over; you can answer and steer it from its screen.",
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -40,10 +40,12 @@ class Look(msgspec.Struct, frozen=True):
 Looker = Callable[[], Look]
 
 
-def looker(stack: Stack, name: str, *, until_question: bool = False, known: bool = False) -> Looker:
+def looker(
+    stack: Stack, name: str, *, until_question: bool = False, known: Literal["release", "train", ""] = ""
+) -> Looker:
     """How to look at what has a name, a release's or a train's.
 
-    `known` says that it was started a moment ago as a release: then nobody wonders that it is not there yet.
+    `known` says as what it was started a moment ago: then nobody wonders that it is not there yet.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def looker(stack: Stack, name: str, *, until_question: bool = False, known: bool
         Nothing has that name.
     """
     views = Views(stack)
+    if known == "train":
+        return lambda: look_at_train(stack, views, name, until_question)
     if known:
         return lambda: look_at_release(stack, views, name, until_question)
     try:
@@ -75,7 +79,7 @@ def look_at_release(stack: Stack, views: Views, name: str, until_question: bool)
         if found is None or found["status"] == "RUNNING":
             return Look(name)
         queued = found.get("error") == QUEUED
-        return Look(name, end=Exit.QUEUED if queued else Exit.REFUSED, why=_why(found))
+        return Look(name, end=Exit.QUEUED if queued else Exit.REFUSED, why=why_ended(found))
     ended = view.status in OVER or (until_question and view.status == "awaiting_approval")
     return Look(name, view, end=exit_of(view.status) if ended else None)
 
@@ -96,7 +100,7 @@ def look_at_train(stack: Stack, views: Views, name: str, until_question: bool) -
         name,
         stack.environment,
         outcome,
-        "" if outcome in ("under way", "arrived") else _why(found),
+        "" if outcome in ("under way", "arrived") else why_ended(found),
         started.timestamp() if started else 0.0,
         tuple(cars),
     )
@@ -136,7 +140,8 @@ def _found(stack: Stack, machine: str, name: str) -> dict[str, Any] | None:
         raise
 
 
-def _why(found: dict[str, Any]) -> str:
+def why_ended(found: dict[str, Any]) -> str:
+    """Why an execution ended, in words: what its error said, without the envelope."""
     from candlefish.bounds import message_of
 
     cause = message_of(str(found.get("cause", "")))

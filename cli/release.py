@@ -1,45 +1,33 @@
-"""Releasing from a terminal: deploy, train, status, watch, approve, deny, rollback, onboard."""
+"""Releasing from a terminal: deploy, train, approve, deny, rollback, onboard."""
 
 from __future__ import annotations
 
-import json
-import secrets
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Group
-from rich.text import Text
 
-from candlefish.automation import why_off
-from candlefish.errors import InvalidInput
-from candlefish.names import RELEASE, bounded_name
-from candlefish.release.model import Answered, Release
-from candlefish.service.model import name_of_car
-from cli.automation import switch_of
-from cli.completion import complete_either, complete_release, complete_service, remember
-from cli.options import CATALOG, in_environment, in_environment_at_once, in_environment_to_change
+from candlefish.errors import ControlPlaneError
+from candlefish.release.model import Answered
+from cli.acting import new_name
+from cli.completion import complete_release, complete_service, remember
+from cli.exits import Exit
+from cli.looking import why_ended
+from cli.options import CATALOG, in_environment_at_once, in_environment_to_change
+from cli.progress import progress
+from cli.screen.fleet import service_lines
+from cli.screen.printing import show, width
 from cli.stack import Stack
-from cli.terminal import PlainConsole, echo, failure
-from cli.view import entry_line, release_view, releases_view, service_view
+from cli.terminal import as_json, document, echo
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    from candlefish.views.model import ServiceView
 
-    from candlefish.adapters.table.journal import DynamoJournalStore
-
-OVER = ("promoted", "rolled_back", "refused")
-console = PlainConsole()
-
-
-def new_name(service: str) -> str:
-    """An execution name that sorts by time and is unique."""
-    last = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    return bounded_name(service, last, longest=RELEASE)
+# How a rollback ends that had nothing to do.
+NOTHING_DONE = frozenset(
+    {"NothingToRollBack", "NotOnboarded", "UnknownService", "InvalidInput", "NotAllowed"}
+)
 
 
 @click.command()
@@ -57,6 +45,7 @@ def new_name(service: str) -> str:
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--allow-bad", is_flag=True, help="Insist on a version that was rolled back before.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
+@as_json
 def deploy_command(
     stack: Stack,
     service: str,
@@ -64,12 +53,13 @@ def deploy_command(
     configuration: bool,
     expect: str,
     follow: bool,
+    as_json: bool,
     **fields: Any,
 ) -> None:
     """Release IMAGE (by digest) to SERVICE.
 
     With --configuration and no IMAGE it is what is live, with the configuration that the stack carries by now.
-    Exits 0 when the version was promoted, 1 when it was refused or rolled back.
+    Exits as `candlefish watch` does: 0 when it was promoted, 3 rolled back, 4 refused.
     """
     if configuration == bool(image):
         raise click.UsageError("name an IMAGE, or --configuration for the one that is live")
@@ -79,9 +69,19 @@ def deploy_command(
         request |= _of_live(stack, service)
     stack.ask("release", name, {key: value for key, value in request.items() if value})
     remember(stack.environment, releases=[name])
-    echo(name)
-    if follow and not _follow(stack, name):
-        raise SystemExit(1)
+    _asked_for(stack, name, follow=follow, train=False, as_json=as_json)
+
+
+def _asked_for(stack: Stack, name: str, *, follow: bool, train: bool, as_json: bool) -> None:
+    """Say the name of what was asked for, and follow it to its end where that is wished."""
+    if not as_json:
+        echo(name)
+    elif not follow:
+        document({"id": name})
+    if follow:
+        from cli.watch import follow as to_the_end
+
+        raise SystemExit(to_the_end(stack, name, train=train, as_json=as_json))
 
 
 def _of_live(stack: Stack, service: str) -> dict[str, str]:
@@ -96,150 +96,18 @@ def _of_live(stack: Stack, service: str) -> dict[str, str]:
 @click.argument("file", type=click.File())
 @in_environment_to_change
 @click.option("--follow/--no-follow", default=True, help="Follow the train until it has ended.")
-def train_command(stack: Stack, file: Any, follow: bool) -> None:
+@as_json
+def train_command(stack: Stack, file: Any, follow: bool, as_json: bool) -> None:
     """Release several services in the order of their dependencies, all or nothing (see events/train.json).
 
-    Exits 0 when every one of them was promoted, 1 when they were refused, queued or taken back.
+    Exits 0 when every one of them was promoted, 3 when they were taken back, 4 refused, 7 when they wait for morning.
     """
     from cli.files import read_train
 
     request = read_train(file.read(), file.name)
     name = new_name("train")
     stack.ask("train", name, msgspec.to_builtins(request))
-    echo(name)
-    if follow:
-        _follow_train(stack, name, [car.service for car in request.releases])
-
-
-@click.command()
-@click.argument("name", required=False, shell_complete=complete_either)
-@in_environment
-@click.option("--question", is_flag=True, help="Print the id of RELEASE's newest question and nothing else.")
-def status_command(stack: Stack, name: str | None, question: bool) -> None:
-    """Show every service; or one SERVICE with its releases; or one RELEASE with its timeline."""
-    if question:
-        echo(stack.approvals().read(name or "").question)
-        return
-    known = stack.records().all()
-    records = {record.service: record for record in known}
-    remember(stack.environment, services=records)
-    journal = stack.journal()
-    if off := why_off(switch_of(stack)):
-        console.print(Text(f"AUTOMATION IS OFF: {off}", style="bold red"))
-    for lost in known.unreadable:
-        echo(f"{lost.service}: {lost.why}", err=True)
-    if name is None:
-        console.print(Group(*(service_view(record, time.time()) for record in records.values())))
-    elif name in records:
-        console.print(service_view(records[name], time.time()))
-        recent = journal.recent(name)
-        remember(stack.environment, releases=[release.id for release in recent])
-        console.print(releases_view(recent))
-    else:
-        console.print(release_view(journal.read(name), journal.entries(name)))
-
-
-@click.command()
-@click.argument("release", shell_complete=complete_release)
-@in_environment
-@click.option("--until-question", is_flag=True, help="End as well when the release waits for an answer.")
-def watch_command(stack: Stack, release: str, until_question: bool) -> None:
-    """Follow RELEASE live until it is promoted or over; exits 1 when it was refused or rolled back."""
-    if not _follow(stack, release, ("promoted", "awaiting_approval") if until_question else ("promoted",)):
-        raise SystemExit(1)
-
-
-def _follow(stack: Stack, name: str, good: tuple[str, ...] = ("promoted",)) -> bool:
-    """Show a release until it is over, or comes to a status in `good`; whether it came to one.
-
-    A terminal shows it as it stands; a log gets each entry once, when it is there.
-    """
-    journal, records, told = stack.journal(), stack.records(), Counter[str]()
-    with _screen() as live:
-        while True:
-            try:
-                release = journal.read(name)
-            except InvalidInput:
-                _fail_when_over(stack, name)
-                time.sleep(0.5)
-                continue
-            if live:
-                live.update(_both(release, journal, records))
-            else:
-                _tell(release, journal, told)
-            if release.status in (*OVER, *good):
-                return release.status in good
-            time.sleep(1)
-
-
-def _screen() -> Live | nullcontext[None]:
-    """What a terminal shows anew all the time; nothing where there is none."""
-    if not console.is_terminal:
-        return nullcontext()
-    from rich.live import Live
-
-    return Live(console=console, refresh_per_second=4)
-
-
-def _tell(release: Release, journal: DynamoJournalStore, told: Counter[str], before: str = "") -> None:
-    """Print the entries of a release that were not told yet, each with `before` in front."""
-    entries = journal.entries(release.id)
-    for entry in entries[told[release.id] :]:
-        echo(f"{before}{entry_line(release, entry)}")
-    told[release.id] = len(entries)
-
-
-def _follow_train(stack: Stack, name: str, services: list[str]) -> None:
-    """Show a train's releases, one after the other, until it has ended.
-
-    Raises
-    ------
-    click.ClickException
-        It ended without arriving; says why.
-    """
-    journal, told = stack.journal(), Counter[str]()
-    with _screen() as live:
-        while True:
-            # First how it stands: what its releases say after that is the last of it.
-            found = stack.execution("train", name)
-            begun = sorted(_begun(journal, name, services), key=lambda release: release.started_at)
-            if live and begun:
-                newest = release_view(begun[-1], journal.entries(begun[-1].id))
-                live.update(Group(releases_view(begun), newest))
-            for release in () if live else begun:
-                _tell(release, journal, told, f"{release.id} ")
-            if found["status"] != "RUNNING":
-                break
-            time.sleep(1)
-    if found["status"] != "SUCCEEDED":
-        raise _failure(found)
-    released = json.loads(found["output"])["released"]
-    echo(f"{name} arrived: {', '.join(released) or 'every version was stable before'}")
-
-
-def _begun(journal: DynamoJournalStore, train: str, services: list[str]) -> Iterator[Release]:
-    for service in services:
-        with suppress(InvalidInput):
-            yield journal.read(name_of_car(train, service))
-
-
-def _both(release: Release, journal: Any, records: Any) -> Group:
-    timeline = release_view(release, journal.entries(release.id))
-    if release.slot is None:
-        return Group(timeline)
-    return Group(service_view(records.get(release.service), time.time()), timeline)
-
-
-def _fail_when_over(stack: Stack, name: str) -> None:
-    """A release that was refused before it could be written down has only its execution to tell."""
-    found = stack.execution("release", name)
-    if found["status"] != "RUNNING":
-        raise _failure(found)
-
-
-def _failure(found: dict[str, Any]) -> click.ClickException:
-    """Why an execution ended, as Step Functions describes it."""
-    return failure(f"{found.get('error', found['status'])}: {found.get('cause', '')}")
+    _asked_for(stack, name, follow=follow, train=True, as_json=as_json)
 
 
 _question_option = click.option(
@@ -247,17 +115,37 @@ _question_option = click.option(
 )
 
 
-def _decide(stack: Stack, release: str, question: str, answer: str, reason: str) -> None:
+def _decide(stack: Stack, release: str, question: str, answer: str, reason: str, *, as_json: bool) -> None:
     """Answer the question that the person saw: the one named, or the one that is shown now and confirmed."""
     if not question:
-        asked = stack.approvals().read(release)
-        entries = [e for e in stack.journal().entries(release) if e.kind == "approval_requested"]
-        echo(f"question {asked.question}: {entries[-1].reason if entries else 'shall it go on?'}")
-        verb = {"approved": "Approve", "denied": "Deny"}[answer]
-        click.confirm(f"{verb} it?", abort=True)
-        question = asked.question
+        question = _shown(stack, release, {"approved": "approve", "denied": "deny"}[answer])
     body = {"release": release, "question": question, "answer": answer, "reason": reason}
-    echo(msgspec.convert(stack.post("decide_approval", body), Answered).words)
+    said = msgspec.convert(stack.post("decide_approval", body), Answered)
+    if as_json:
+        document({**msgspec.to_builtins(said), "says": said.words})
+    else:
+        echo(said.words)
+
+
+def _shown(stack: Stack, release: str, action: str) -> str:
+    """Show what is asked now, on what evidence, and what the answer does; the id of what the person says yes to."""
+    from cli.screen.cells import clean, plain
+    from cli.screen.release import people, question_parts
+    from cli.views import Views
+
+    view = Views(stack).release(release)
+    if view.question is None:
+        echo(f"nothing is asked: {clean(view.says)}", err=True)
+        raise SystemExit(Exit.REFUSED)
+    known = next((each for each in view.actions if each.name == action), None)
+    if known is not None and not known.may:
+        echo(f"{clean(known.why_not)}; {people(known.who) or 'nobody'} can", err=True)
+        raise SystemExit(Exit.REFUSED)
+    for _, part in question_parts(view.question, width(), time.time(), None):
+        for each in part:
+            echo(plain(each), err=True)
+    click.confirm(f"{action.capitalize()} it?", abort=True, err=True)
+    return view.question.id
 
 
 @click.command()
@@ -265,9 +153,10 @@ def _decide(stack: Stack, release: str, question: str, answer: str, reason: str)
 @in_environment_at_once
 @_question_option
 @click.option("--reason", default="", help="Why; it is kept with the release.")
-def approve_command(stack: Stack, release: str, question: str, reason: str) -> None:
+@as_json
+def approve_command(stack: Stack, release: str, question: str, reason: str, as_json: bool) -> None:
     """Say yes to a question of RELEASE, as the person your credentials name."""
-    _decide(stack, release, question, "approved", reason)
+    _decide(stack, release, question, "approved", reason, as_json=as_json)
 
 
 @click.command()
@@ -275,9 +164,10 @@ def approve_command(stack: Stack, release: str, question: str, reason: str) -> N
 @in_environment_at_once
 @_question_option
 @click.option("--reason", required=True, help="Why not; it is kept with the release.")
-def deny_command(stack: Stack, release: str, question: str, reason: str) -> None:
+@as_json
+def deny_command(stack: Stack, release: str, question: str, reason: str, as_json: bool) -> None:
     """Say no to a question of RELEASE; it is rolled back."""
-    _decide(stack, release, question, "denied", reason)
+    _decide(stack, release, question, "denied", reason, as_json=as_json)
 
 
 @click.command()
@@ -285,27 +175,55 @@ def deny_command(stack: Stack, release: str, question: str, reason: str) -> None
 @in_environment_at_once
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--bad/--not-bad", default=True, help="Whether the version shall be remembered as bad.")
-def rollback_command(stack: Stack, service: str, reason: str, bad: bool) -> None:
+@as_json
+def rollback_command(stack: Stack, service: str, reason: str, bad: bool, as_json: bool) -> None:
     """Put all traffic of SERVICE back on the version known to be good."""
     name = f"{new_name(service)}-rollback"
     request = {"service": service, "reason": reason, "disposition": "bad" if bad else "rejected"}
     stack.ask("rollback", name, request)
-    with console.status("restoring traffic, then draining"):
+    with progress(f"{service}: all traffic goes back, then the version is drained"):
         while (found := stack.execution("rollback", name))["status"] == "RUNNING":
             time.sleep(1)
     if found["status"] != "SUCCEEDED":
-        raise failure(f"{found.get('error', '')}: {found.get('cause', '')}")
-    console.print(service_view(stack.records().get(service), time.time()))
+        said = why_ended(found)
+        if as_json:
+            document({"id": name, "service": service, "says": said})
+        else:
+            echo(f"{service} was not rolled back: {said}", err=True)
+        raise SystemExit(Exit.REFUSED if found.get("error") in NOTHING_DONE else Exit.FAILED)
+    view = _service(stack, service)
+    if as_json:
+        document({"id": name, "service": service, "view": view})
+    elif view is None:
+        echo(f"{service} was rolled back; candlefish status {service} -e {stack.environment} shows it")
+    else:
+        show(service_lines(view, width(), time.time(), None))
+
+
+def _service(stack: Stack, service: str) -> ServiceView | None:
+    """How the service stands; None where that cannot be told: what was asked for is done all the same."""
+    from cli.views import Views
+
+    try:
+        return Views(stack).service(service)
+    except ControlPlaneError:
+        return None
 
 
 @click.command()
 @click.argument("services", nargs=-1, shell_complete=complete_service)
 @in_environment_to_change
 @click.option("--all", "everything", is_flag=True, help="Every service of the catalog.")
-def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool) -> None:
+@as_json
+def onboard_command(stack: Stack, services: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Make the target groups, rules and first record of SERVICES; may be run again at any time."""
     from candlefish.catalog.load import load
 
+    made = []
     for service in sorted(load(CATALOG).services) if everything else services:
         record = stack.invoke("onboard", {"service": service})
-        echo(f"{service}: rule {record['rule']}")
+        made.append({"service": service, "rule": record["rule"]})
+        if not as_json:
+            echo(f"{service}: rule {record['rule']}")
+    if as_json:
+        document(made)

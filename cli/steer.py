@@ -203,10 +203,7 @@ def _line(stack: Stack, freeze: AskedFreeze) -> str:
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
-@click.pass_context
-def undo_command(
-    context: click.Context, stack: Stack, service: str, to: str, reason: str, break_glass: str, follow: bool
-) -> None:
+def undo_command(stack: Stack, service: str, to: str, reason: str, break_glass: str, follow: bool) -> None:
     """Release the version that served SERVICE before, or the one named by --to, through all steps.
 
     Its image and bundle come again, its configuration is the catalog's of today. A version known bad is refused. While the
@@ -227,9 +224,9 @@ def undo_command(
     remember(stack.environment, releases=[name])
     echo(name)
     if follow:
-        from cli.release import watch_command
+        from cli.watch import follow as to_the_end
 
-        context.invoke(watch_command, stack=stack, release=name)
+        raise SystemExit(to_the_end(stack, name))
 
 
 def _again(release: Release, reason: str, live: str, break_glass: str) -> dict[str, Any]:

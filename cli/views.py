@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from candlefish.errors import InvalidInput, Misconfigured, NotAllowed, NotOnboarded, Unavailable
-from candlefish.views.model import FleetView, ReleaseView, ServiceView
+from candlefish.views.model import FleetView, ReleasesPage, ReleaseView, ServiceView, TimelinePage
 from candlefish.web import BOUND_HEADER, PROOF_HEADER, bound
 from cli import direct
 from cli.signed_gets import Got, SignedGets, by_botocore
@@ -54,6 +54,14 @@ class Views:
     def fleet(self) -> FleetView:
         """Everything at a glance."""
         return self.read("/v1/fleet", FleetView)
+
+    def releases(self, service: str, before: str) -> ReleasesPage:
+        """Older releases of a service."""
+        return self.read(f"/v1/services/{quote(service, safe='')}/releases", ReleasesPage, before=before)
+
+    def timeline(self, release: str, before: str) -> TimelinePage:
+        """Older entries of a release."""
+        return self.read(f"/v1/releases/{quote(release, safe='')}/timeline", TimelinePage, before=before)
 
     def read(self, path: str, kind: type[T], **query: str) -> T:
         """A view.

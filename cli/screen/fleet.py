@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from candlefish.views.model import FleetView, Left, NeedView, ReleaseLine, ServiceCell, ServiceView
+from candlefish.views.model import (
+    FleetView,
+    Left,
+    NeedView,
+    ReleaseLine,
+    ReleasesPage,
+    ServiceCell,
+    ServiceView,
+)
 from cli.screen.cells import Line, Span, clean, fitted, line, padded, paragraph, width_of
 from cli.screen.clock import day_and_clock, lasting, left
 from cli.screen.release import SIGNS, question_parts, release_lines, slots
@@ -104,9 +112,17 @@ def service_lines(view: ServiceView, width: int, now: float, zone: tzinfo | None
     if view.releases:
         lines += [(), line(Span("releases, newest first", "bold"))]
         lines += [each for release in view.releases for each in _release(release, width, now, zone)]
-    if view.older:
-        lines.append(line(Span("and older ones: --before says where to go on", "dim")))
-    return lines
+    return [*lines, *_older(view.older)]
+
+
+def release_rows(view: ReleasesPage, width: int, now: float, zone: tzinfo | None) -> list[Line]:
+    """A page of a service's releases, newest first."""
+    rows = [each for release in view.releases for each in _release(release, width, now, zone)]
+    return [*rows, *_older(view.older)]
+
+
+def _older(cursor: str) -> list[Line]:
+    return [line(Span(f"older ones: --before {clean(cursor)}", "dim"))] if cursor else []
 
 
 def _release(release: ReleaseLine, width: int, now: float, zone: tzinfo | None) -> list[Line]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from msgspec.structs import replace
+
 from candlefish.views.model import (
     EntryView,
     EvidenceView,
@@ -54,6 +56,8 @@ _LEFT = {
 # Whose doing an entry is not worth saying.
 _OURS = frozenset({"control-plane", "judge", ""})
 BAR, LEAST_BAR = 32, 5
+# Cells of a rule in what is printed, and lines of an entry that is printed with all its words.
+RULE, WHOLE = 100, 60
 # Cells of the gauge at most, and what stands at its ends.
 GAUGE, ENDS = 31, "roll back ├┤ promote"
 
@@ -77,6 +81,27 @@ def release_lines(view: ReleaseView, width: int, height: int, now: float, zone: 
     ]  # fmt: skip
     entries = timeline(view.timeline, width, now, zone)
     return composed(parts, entries, width, height)
+
+
+def release_in_full(view: ReleaseView, width: int, now: float, zone: tzinfo | None) -> list[Line]:
+    """The same without an end to the screen: every entry with all its words, and the id."""
+    above = release_lines(replace(view, timeline=()), width, 1000, now, zone)[:-2]
+    return [
+        line(Span(clean(view.id), "dim")),
+        *above,
+        *entries_in_full(view.timeline, view.older, width, now, zone),
+        *([line("next: ", clean(view.command))] if view.command else []),
+    ]
+
+
+def entries_in_full(
+    entries: tuple[EntryView, ...], older: str, width: int, now: float, zone: tzinfo | None
+) -> list[Line]:
+    """Entries with all their words, and how to get those before them."""
+    rule = line(Span("─" * min(width, RULE), "dim"))
+    told = [each for entry in timeline(entries, width, now, zone, most=WHOLE) for each in entry]
+    more = [line(Span(f"older ones: --before {clean(older)}", "dim"))] if older else []
+    return [rule, *told, *more]
 
 
 def composed(
@@ -325,13 +350,15 @@ def lefts(view: ReleaseView, width: int, now: float, zone: tzinfo | None, beside
     return lines
 
 
-def timeline(entries: tuple[EntryView, ...], width: int, now: float, zone: tzinfo | None) -> list[list[Line]]:
-    """What happened, newest first; the newest entry in full."""
+def timeline(
+    entries: tuple[EntryView, ...], width: int, now: float, zone: tzinfo | None, most: int = 1
+) -> list[list[Line]]:
+    """What happened, newest first, an entry in at most so many lines; the newest in three at least."""
     if not entries:
         return [[line(Span(cut("nothing has happened yet", width), "dim"))]]
     words = min(max(width_of([Span(clean(each.word))]) for each in entries), max(width // 4, 6))
     return [
-        _entry(each, width, words, zone, now, most=3 if not number else 1)
+        _entry(each, width, words, zone, now, most=most if number else max(most, 3))
         for number, each in enumerate(entries)
     ]
 

@@ -59,7 +59,7 @@ class Child:
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def read(self) -> bool:
+    def take_up(self) -> bool:
         """Take up what was written; False when it is over."""
         try:
             data = os.read(self.fd, 65536)
@@ -71,7 +71,7 @@ class Child:
     def until(self, text: str, since: int = 0) -> int:
         """Read until a text was written; where it ends."""
         while text.encode() not in self.out[since:]:
-            assert self.read(), self.out.decode(errors="replace")[-2000:]
+            assert self.take_up(), self.out.decode(errors="replace")[-2000:]
         return self.out.index(text.encode(), since) + len(text.encode())
 
     def type(self, text: str) -> None:
@@ -79,7 +79,7 @@ class Child:
 
     def end(self) -> str:
         """All that was written until it ended."""
-        while self.read():
+        while self.take_up():
             pass
         _, status = os.waitpid(self.pid, 0)
         self.status, self.pid = os.waitstatus_to_exitcode(status), 0

@@ -1,0 +1,93 @@
+"""`candlefish watch`: a release or train until it is over, on a screen, in a log, or as documents."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.completion import complete_release
+from cli.exits import Exit
+from cli.following import ending, in_documents, in_lines, leaving
+from cli.looking import Look, Looker, looker
+from cli.options import in_environment
+from cli.terminal import as_json, echo
+
+if TYPE_CHECKING:
+    from cli.stack import Stack
+
+
+@click.command()
+@click.argument("release", shell_complete=complete_release)
+@in_environment
+@click.option("--until-question", is_flag=True, help="End as well when it waits for an answer.")
+@as_json
+def watch_command(stack: Stack, release: str, until_question: bool, as_json: bool) -> None:
+    """Follow RELEASE, or a train, until it is promoted or over; you can answer and steer it from its screen.
+
+    At a terminal it is a screen with keys; in a pipe or CI a line an event; with --json a document a change. Exits 0 when it
+    was promoted, 3 rolled back, 4 refused, 5 when it waits for an answer (--until-question), 6 when nobody can tell, 7 when
+    it waits for its environment to wake, 130 when you left; it goes on.
+    """
+    raise SystemExit(
+        follow_it(stack, release, looker(stack, release, until_question=until_question), as_json=as_json)
+    )
+
+
+def follow(stack: Stack, name: str, *, train: bool = False, as_json: bool = False) -> Exit:
+    """Follow what was started a moment ago under a name; with what that ends the command."""
+    return follow_it(stack, name, looker(stack, name, known="train" if train else "release"), as_json=as_json)
+
+
+def follow_it(stack: Stack, name: str, look: Looker, *, as_json: bool) -> Exit:
+    """Follow what is looked at."""
+    from cli.screen.terminal import fit_for_screen
+
+    if not as_json and fit_for_screen():
+        return _on_screen(stack, name, look)
+    # A signal that ends a process in a container, or at the end of a job, ends it as Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    seen: list[Look] = []
+
+    def looked() -> Look:
+        seen[:] = [look()]
+        return seen[0]
+
+    try:
+        return in_documents(looked) if as_json else in_lines(looked, None, stack.environment)
+    except KeyboardInterrupt:
+        for line in leaving(seen[0] if seen else Look(name), stack.environment):
+            echo(line, err=True)
+        return Exit.LEFT
+    except BrokenPipeError:
+        # Whoever read has gone; the interpreter shall not try to flush to it either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.LEFT
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _on_screen(stack: Stack, name: str, look: Looker) -> Exit:
+    from cli.acting import act
+    from cli.progress import hushed
+    from cli.screen.printing import colours
+    from cli.screen.terminal import Terminal
+    from cli.screen.watching import Watching
+
+    watching = Watching(name, look, lambda view, what: act(stack, view, what.action, what.reason), None)
+    over = False
+    try:
+        with hushed(), Terminal(colour=colours()) as terminal:
+            over = watching.run(terminal)
+    except (KeyboardInterrupt, EOFError):
+        over = False
+    last = watching.seen.look
+    for line in ending(last, None, stack.environment) if over else leaving(last, stack.environment):
+        echo(line)
+    return last.end if over and last.end is not None else Exit.LEFT
