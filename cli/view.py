@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.bounds import LAST_MOMENT, fit_line
+from candlefish.bounds import LAST_MOMENT
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS, Hold
 from candlefish.service.record import ServiceRecord
@@ -106,12 +106,6 @@ def release_view(release: Release, entries: Sequence[ReleaseEntry]) -> Renderabl
     return Group(head, table)
 
 
-def entry_line(release: Release, entry: ReleaseEntry) -> str:
-    """An entry as a line of a log."""
-    line = f"+{max(entry.at - release.started_at, 0):.1f}s {entry.kind}: {entry.reason}{_question(entry)}"
-    return fit_line(line, 4000)
-
-
 def _changed(entry: ReleaseEntry) -> str:
     """What a deploy changed in the cluster, a line each."""
     return "".join(f"\n  {line}" for line in entry.evidence.get("changed", ()))
@@ -120,19 +114,6 @@ def _changed(entry: ReleaseEntry) -> str:
 def _question(entry: ReleaseEntry) -> str:
     """The id of the question that an entry asks, which an answer has to name."""
     return f" (question {entry.evidence['question']})" if "question" in entry.evidence else ""
-
-
-def releases_view(releases: Sequence[Release]) -> Table:
-    """Releases, newest first."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("RELEASE", "VERSION", "STATUS", "STARTED", "BY", "REASON"):
-        table.add_column(column)
-    for each in releases:
-        status = Text(each.status.replace("_", " "), style=STATUS_STYLE[each.status])
-        table.add_row(
-            each.id, each.version.short, status, utc(each.started_at), each.requested_by, each.reason[:60]
-        )
-    return table
 
 
 def utc(at: float) -> str:

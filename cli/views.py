@@ -151,9 +151,9 @@ class Views:
 
         got = look(FUNCTION)
         if got.status == 404:
-            raise Misconfigured(self._why_none(lambda: look("request_release").status == 200))
-        if got.status != 200:
-            raise _refusal(got, "lambda", "GetFunctionUrlConfig")
+            raise Misconfigured(self._why_none(lambda: 200 <= look("request_release").status < 300))
+        if not 200 <= got.status < 300:
+            raise _refusal(got, "Lambda", "GetFunctionUrlConfig")
         return str(json.loads(got.body)["FunctionUrl"])
 
     def _url_by_botocore(self) -> str:

@@ -20,7 +20,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cli import direct
-from cli.direct import Credentials, client, signed
+from cli.direct import client
+from cli.signing import Credentials, signed
 
 NOW = 1_795_000_000.0
 

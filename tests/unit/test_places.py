@@ -11,7 +11,7 @@ import pytest
 from cli import options
 from cli.completion import complete_either, complete_environment, complete_release, remember
 from cli.places import catalog_folder, environments_of, region_of, services_of, usual_environment
-from cli.release import status_command
+from cli.status import status_command
 
 
 @pytest.fixture

@@ -8,11 +8,24 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
+
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.records import DynamoRecords
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS, Version
 from candlefish.service.record import acquire, intend_weight, new_record, promote
+from candlefish.views.model import (
+    ColumnView,
+    EntryView,
+    FleetView,
+    ReleaseLine,
+    ReleaseView,
+    ServiceCell,
+    ServiceView,
+    VersionView,
+    Who,
+)
 
 ENVIRONMENT, SERVICE, RELEASE, QUESTION = "prod", "shop", "shop-20261130-120000-ab12", "q1w2e3r4"
 ACCOUNT = "111111111111"
@@ -22,6 +35,8 @@ IDENTITY = (
     '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
     f"<Arn>{ARN}</Arn><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
 )
+# One moment for all that a stack says.
+BEGAN = time.time()
 IMAGE = "registry.example/shop@sha256:" + "1" * 64
 
 
@@ -76,6 +91,25 @@ def seeded(now: float) -> Table:
     return table
 
 
+def seen(path: str) -> FleetView | ServiceView | ReleaseView:
+    """What people see of it."""
+    now = BEGAN
+    ann, version = Who("ann", "approver"), VersionView("1.4.0", IMAGE)
+    says = "all is well"
+    cell = ServiceCell(ENVIRONMENT, SERVICE, "all traffic on 1.4.0", "good", version)
+    if path == "fleet":
+        column = ColumnView(ENVIRONMENT, True, f"{SERVICE} in {ENVIRONMENT}: all is well", "good")
+        return FleetView(now, says, "good", (), (column,), (cell,))
+    if path.startswith("services/"):
+        line = ReleaseLine(RELEASE, SERVICE, "1.4.0", "promoted", says, "good", now - 120, ann, "new prices")
+        return ServiceView(cell, now, (), None, (line,))
+    entries = (EntryView(now - 119, "promoted", "promoted", "good", says, Who("control-plane")),)
+    return ReleaseView(
+        RELEASE, ENVIRONMENT, SERVICE, "promoted", says, "good", None, version, "rolling", ann, "new prices",
+        now - 120, now - 119, now, timeline=entries,
+    )  # fmt: skip
+
+
 class Instant:
     """The stack, and what it was asked for in the name of people."""
 
@@ -88,6 +122,9 @@ class Instant:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if "/v1/" in self.path:
+                    self._reply(msgspec.to_builtins(seen(self.path.partition("/v1/")[2])))
+                    return
                 self._reply({"FunctionUrl": f"{outer.endpoint}/call{self.path.split('/')[3]}"})
 
             def do_POST(self) -> None:

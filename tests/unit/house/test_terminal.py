@@ -21,7 +21,7 @@ from candlefish.service.model import Hold, Version
 from candlefish.service.record import acquire, add_hold
 from candlefish.signals.notification import Notification
 from cli.terminal import PlainConsole, echo, failure
-from cli.view import entry_line, release_view, releases_view, service_view
+from cli.view import release_view, service_view
 from tests.support.service import fresh, image
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +62,6 @@ VIEWS: dict[str, Callable[[str], RenderableType]] = {
     "a release's timeline": lambda text: release_view(
         release(text, text, text), [ReleaseEntry(1, "judged", text, by=text)]
     ),
-    "releases": lambda text: releases_view([release(text, text, text)]),
     "a service": held,
     "a table": lambda text: _table(text),
     "a text with a style": lambda text: Text(text, style="bold"),
@@ -103,12 +102,6 @@ def test_no_line_of_a_log_is_a_command_to_githubs_runner(
 ) -> None:
     for line in printed(view(text), terminal=False).splitlines():
         assert not line.strip().lower().startswith(("::error", "::add-mask", "##[")), line
-
-
-def test_an_entry_is_one_line_of_a_log() -> None:
-    line = entry_line(release(), ReleaseEntry(1001, "started", "x\n::error::mine\x1b[31m"))
-    assert line.splitlines() == [line]
-    assert "\x1b" not in line
 
 
 def test_what_is_echoed_and_what_ends_a_command_is_text(capsys: pytest.CaptureFixture[str]) -> None:

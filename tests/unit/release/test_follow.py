@@ -1,90 +1,184 @@
-"""What a log says while a release is followed: each entry once, when it is there."""
+"""What a log says while a release is followed: each entry once, when it is there, and with what it ends."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from io import StringIO
+from typing import Any
 
-import msgspec
 import pytest
-from rich.console import Console
+from msgspec.structs import replace
 
-import cli.release
-from candlefish.release.model import Release, ReleaseEntry
-from candlefish.service.model import Version
-from cli.view import release_view
+from candlefish.errors import Unavailable
+from candlefish.views.model import EntryView, ReleaseView, Who
+from cli import following
+from cli.exits import MEANS, Exit, exit_of
+from cli.following import ending, in_documents, in_lines, leaving
+from cli.looking import Look, look_at_release, look_at_train, looker
+from cli.views import NotThere
+from tests.support.screens import ZONE
+from tests.support.views import NOW, SAMPLES
+from tools.layers import ROOT
 
-RELEASE = Release(
-    id="r-1",
-    environment="production",
-    service="website",
-    version=Version(image="x@sha256:" + "a" * 64),
-    requested_by="me",
-    reason="why",
-    started_at=100.0,
-)
-# Status at each look, and the entries that are there by then.
-LOOKS = [("running", 1), ("running", 1), ("awaiting_approval", 3), ("promoted", 4)]
 ENTRIES = [
-    ReleaseEntry(at=100.0 + at, kind=kind, reason=reason, by="control-plane")
-    for at, kind, reason in (
-        (0, "started", "first"),
-        (2, "shifted", "10%"),
-        (3, "approval_requested", "go on?"),
-        (9, "promoted", "done"),
+    EntryView(NOW + at, kind, word, "info", says, Who("control-plane"))
+    for at, kind, word, says in (
+        (0, "started", "started", "first"),
+        (2, "shifted", "shifted", "10%"),
+        (3, "approval_requested", "asked", "go on?"),
+        (9, "promoted", "promoted", "done"),
     )
 ]
+# Status at each look, and how many entries are there by then.
+LOOKS = [("running", 1), ("running", 1), ("awaiting_approval", 3), ("promoted", 4)]
 
 
-class Stack:
-    """A stack whose one release moves on at each look."""
+def view(status: Any = "running", entries: int = 1) -> ReleaseView:
+    sample = SAMPLES["release-canary"]()
+    assert isinstance(sample, ReleaseView)
+    return replace(sample, id="r-1", older="", status=status, timeline=tuple(reversed(ENTRIES[:entries])))
 
-    def __init__(self) -> None:
-        self._looks: Iterator[tuple[str, int]] = iter(LOOKS)
-        self._there = 0
 
-    def journal(self) -> Stack:
-        return self
+class Shown:
+    """`Views` of one release that moves on at each look; what is no view is raised."""
 
-    def records(self) -> None:
-        return None
+    def __init__(self, looks: list[Any]) -> None:
+        self._looks: Iterator[Any] = iter(looks)
 
-    def read(self, name: str) -> Release:
-        status, self._there = next(self._looks)
-        return msgspec.structs.replace(RELEASE, id=name, status=status)
+    def release(self, name: str) -> ReleaseView:
+        look = next(self._looks)
+        if isinstance(look, Exception):
+            raise look
+        return view(*look)
 
-    def entries(self, name: str) -> list[ReleaseEntry]:
-        return ENTRIES[: self._there]
+
+class Machines:
+    """A stack's executions, by machine and name."""
+
+    environment = "production"
+
+    def __init__(self, **found: dict[str, Any]) -> None:
+        self._found = found
+
+    def execution(self, machine: str, name: str) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        if f"{machine}_{name}" not in self._found:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
+        return self._found[f"{machine}_{name}"]
 
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.release.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("cli.following.time.sleep", lambda seconds: None)
+
+
+def looks(of: list[Any], until_question: bool = False, **machines: dict[str, Any]) -> Any:
+    shown, stack = Shown(of), Machines(**machines)
+    return lambda: look_at_release(stack, shown, "r-1", until_question)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("good", "lines"),
+    ("until_question", "told", "end"),
     [
-        (("promoted",), ["started: first", "shifted: 10%", "approval_requested: go on?", "promoted: done"]),
-        (("promoted", "awaiting_approval"), ["started: first", "shifted: 10%", "approval_requested: go on?"]),
+        (False, ["started: first", "shifted: 10%", "asked: go on?", "promoted: done"], Exit.DONE),
+        (True, ["started: first", "shifted: 10%", "asked: go on?"], Exit.WAITS),
     ],
 )
-def test_a_log_gets_each_entry_once_and_ends_where_it_was_asked_to(
-    capsys: pytest.CaptureFixture[str], good: tuple[str, ...], lines: list[str]
+def test_a_log_gets_each_entry_once_and_the_summary_last(
+    capsys: pytest.CaptureFixture[str], until_question: bool, told: list[str], end: Exit
 ) -> None:
-    assert cli.release._follow(Stack(), "r-1", good)  # type: ignore[arg-type]
-    assert [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()] == lines
+    assert in_lines(looks(LOOKS, until_question), ZONE, "production") is end
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ", 1)[1] for line in lines[: len(told)]] == told
+    assert lines[len(told)].startswith("r-1  backend-api 1.0.0 -> 1.1.0 in production:")
+    assert not any("\x1b" in line for line in lines)
 
 
-def test_a_release_that_was_rolled_back_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.unit.release.test_follow.LOOKS", [("rolled_back", 1)])
-    assert not cli.release._follow(Stack(), "r-1", ("promoted", "awaiting_approval"))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [("promoted", 0), ("rolled_back", 3), ("refused", 4), ("awaiting_approval", 5)],
+)
+def test_each_end_has_a_status_of_its_own(status: Any, end: int) -> None:
+    assert in_lines(looks([(status, 1)], until_question=True), ZONE, "production") == end
+    assert exit_of(status) == end
 
 
-def test_a_timeline_says_what_a_deploy_changed_word_for_word() -> None:
-    lines = ["Service web-blue: created", "Deployment web-blue: spec.containers[api].image: [red]a -> b"]
-    entry = ReleaseEntry(104.0, "deployed", "v2 was applied", evidence={"changed": lines})
-    console = Console(width=200, record=True, file=StringIO())
-    console.print(release_view(RELEASE, [entry]))
-    shown = console.export_text()
-    assert all(line in shown for line in ("v2 was applied", *lines))
+def test_the_table_of_ends_is_in_the_docs_and_says_each_once() -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    assert set(MEANS) == set(Exit)
+    for end, means in MEANS.items():
+        assert f"| {end.value} | {means} |" in page
+
+
+def test_a_release_that_was_refused_before_it_was_written_down() -> None:
+    cause = json.dumps({"errorType": "Frozen", "errorMessage": "frozen until 16:41"})
+    failed = {"status": "FAILED", "error": "Frozen", "cause": cause}
+    machines = Machines(**{"release_r-1": failed})
+    seen = look_at_release(machines, Shown([NotThere("no")]), "r-1", False)  # type: ignore[arg-type]
+    assert (seen.end, seen.why) == (Exit.REFUSED, "Frozen: frozen until 16:41")
+    assert ending(seen, ZONE, "production") == ["r-1: Frozen: frozen until 16:41"]
+    asleep = Machines(**{"release_r-1": {"status": "FAILED", "error": "EnvironmentAsleep", "cause": "{}"}})
+    assert look_at_release(asleep, Shown([NotThere("no")]), "r-1", False).end is Exit.QUEUED  # type: ignore[arg-type]
+    # It has not begun, or nobody knows of it yet.
+    assert looks([NotThere("no")])().end is None
+
+
+def test_nobody_answers_for_a_while_and_then_for_ever(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Unavailable("no answer")
+    assert in_lines(looks([("running", 1), gone, gone, ("promoted", 4)]), ZONE, "production") is Exit.DONE
+    said = capsys.readouterr().err
+    assert said.count("nobody can tell") == 1
+    assert "it answers again" in said
+    monkeypatch.setattr(following, "LOST", -1.0)
+    assert in_lines(looks([("running", 1), gone]), ZONE, "production") is Exit.UNKNOWN
+    assert "look again: candlefish watch r-1 -e production" in capsys.readouterr().out
+
+
+def test_programs_get_a_document_a_change_and_none_for_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = iter([replace(view(), now=NOW), replace(view(), now=NOW + 1), view("promoted", 4)])
+
+    def look() -> Look:
+        each = next(seen)
+        return Look("r-1", each, end=Exit.DONE if each.status == "promoted" else None)
+
+    assert in_documents(look) is Exit.DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["running", "promoted"]
+
+
+def test_whoever_leaves_is_told_that_it_goes_on_and_how_to_stop_it() -> None:
+    said = "\n".join(leaving(Look("r-1", view()), "production"))
+    assert "the release r-1 goes on" in said
+    assert "candlefish watch r-1 -e production" in said
+    assert 'candlefish abort r-1 -e production --reason "..."' in said
+    assert leaving(Look("r-1", view("promoted"), end=Exit.DONE), "production") == []
+
+
+TRAIN = {"input": json.dumps({"releases": [{"service": "search"}, {"service": "gateway"}]})}
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "outcome", "end"),
+    [
+        ({"status": "RUNNING"}, [("running", 1), NotThere("")], "under way", None),
+        ({"status": "SUCCEEDED"}, [("promoted", 4), ("promoted", 4)], "arrived", Exit.DONE),
+        ({"status": "FAILED", "error": "TrainFailed", "cause": "x"}, [("rolled_back", 1), NotThere("")], "taken back", Exit.ROLLED_BACK),
+        ({"status": "FAILED", "error": "Frozen", "cause": "x"}, [NotThere(""), NotThere("")], "refused", Exit.REFUSED),
+        ({"status": "FAILED", "error": "EnvironmentAsleep"}, [NotThere(""), NotThere("")], "queued", Exit.QUEUED),
+    ],
+)  # fmt: skip
+def test_trains(found: dict[str, Any], of: list[Any], outcome: str, end: Exit | None) -> None:
+    stack = Machines(**{"train_t-1": {**TRAIN, **found}})
+    seen = look_at_train(stack, Shown(of), "t-1", False)  # type: ignore[arg-type]
+    assert seen.train is not None
+    assert (seen.train.outcome, seen.end) == (outcome, end)
+    assert [car.service for car in seen.train.cars] == ["search", "gateway"]
+
+
+def test_what_nobody_knows_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.looking.Views", lambda stack: Shown([NotThere("")]))
+    with pytest.raises(NotThere, match="no release and no train nowhere in production"):
+        looker(Machines(), "nowhere")  # type: ignore[arg-type]
