@@ -210,8 +210,10 @@ class _Reader:
             raise Unknown(f"{name}: an event of type {event['Type']}")
 
     def _queue(self) -> Queue:
-        ((_, mapping),) = self._of("AWS::Lambda::EventSourceMapping")
-        logical = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+        # Of the queues that functions work off, the one of signals is what is simulated.
+        logical = "SignalsQueue"
+        mappings = [each for _, each in self._of("AWS::Lambda::EventSourceMapping")]
+        (mapping,) = [each for each in mappings if each["EventSourceArn"]["Fn::GetAtt"][0] == logical]
         properties = self._resources[logical]["Properties"]
         return Queue(
             name=self.value(properties["QueueName"]),

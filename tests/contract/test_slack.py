@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,8 +19,9 @@ from candlefish.adapters.http.slack_secret import slack_secret
 from candlefish.errors import AskedToWait, Misconfigured, Unavailable
 from candlefish.messages.decide import decide_messages
 from candlefish.messages.record import BUSY, Shown
+from candlefish.messages.show_release import release_named_in
 from candlefish.signals.notification import Notification
-from candlefish.views.model import ReleaseView
+from candlefish.views.model import ReleaseView, Who
 from tests.support import views
 from tests.support.slack_api import CHANNELS, TOKEN, RecordedSlack, markup_of, secret, texts_of
 from tests.support.slack_world import SlackWorld, entry
@@ -125,6 +127,27 @@ def test_an_answer_to_a_question_that_stands_nowhere_is_said_in_the_thread(
     (main,) = slack.in_channel("platform")
     (decided,) = slack.in_channel("platform", main.ts)
     assert decided.texts()[0] == "approved by platform-lead: looks well" and not decided.aloud
+
+
+def test_a_no_stands_where_the_question_was_and_not_what_followed_from_it(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    view = views.release_question()
+    world.show(view)
+    denied = entry(view, "denied", "denied", "too many errors", by="product-lead", tone="warning")
+    after = entry(denied, "rolling_back", "rolling back", "product-lead said no", by="release", tone="bad")
+    world.show(
+        replace(after, question=None, status="rolling_back", says="rolling back: product-lead said no")
+    )
+    main = slack.in_channel("platform")[0]
+    (asked,) = slack.in_channel("platform", main.ts)
+    assert asked.texts()[0].endswith("denied by product-lead") and "too many errors" in asked.texts()
+
+
+def test_a_refused_release_is_one_message(world: SlackWorld, slack: RecordedSlack) -> None:
+    view = entry(views.release_canary(), "refused", "refused", "its image was never scanned", tone="warning")
+    world.show(replace(view, status="refused", says="refused: its image was never scanned", points=()))
+    assert len(slack.standing) == 1
 
 
 def test_the_first_of_two_answers_is_seen_and_the_buttons_stay(
@@ -359,7 +382,7 @@ def test_who_dies_in_the_middle_leaves_it_to_the_next_who_says_nothing_twice(
             raise Killed
         return call(*arguments)
 
-    world.chat._api.call = die  # type: ignore[method-assign]
+    world.chat._api.call = die  # type: ignore[method-assign,assignment]
     world.owner = ""
     with pytest.raises(Killed):
         for _ in range(5):
@@ -425,7 +448,7 @@ def test_messages_of_any_length_fit(slack: RecordedSlack) -> None:
         says=long,
         reason=long,
         holds=tuple(long for _ in range(60)),
-        question=replace(view.question, if_yes=long, asks=long, may_answer=(views.Who(long),) * 30),
+        question=replace(view.question, if_yes=long, asks=long, may_answer=(Who(long),) * 30),
     )
     world = SlackWorld(slack)
     done = world.show(many)
@@ -450,10 +473,8 @@ def test_what_stands_by_itself_goes_by_the_token_or_by_the_webhook(slack: Record
         (secret(), "chat.postMessage"),
         (json.dumps({"web": f"{slack.host}/services/T0/B0/web"}), "webhook"),
     ):
-        known = slack_secret(text)
-        SlackChannel(lambda known=known: known, "web", SlackChat(api, lambda known=known: known)).send(
-            message
-        )
+        known = partial(slack_secret, text)
+        SlackChannel(known, "web", SlackChat(api, known)).send(message)
         assert slack.calls[-1].method == method
     one, two = slack.in_channel("web")
     assert one.texts() == two.texts() == ["P0 ServiceDown on backend-api in production", "It is down."]
@@ -488,6 +509,20 @@ def test_an_edit_leaves_nothing_of_what_stood_before(slack: RecordedSlack) -> No
             {"text", "blocks", "attachments"} <= message_body(each.message).keys() for each in wish.messages
         )
     assert {"text", "blocks", "attachments"} <= notification_body(Notification("x", "y")).keys()
+
+
+@pytest.mark.parametrize(
+    ("event", "release"),
+    [
+        ({"detail-type": "release.judged", "detail": {"release": "api-1", "service": "api"}}, "api-1"),
+        ({"detail-type": "Step Functions Execution Status Change", "detail": {"name": "api-1"}}, "api-1"),
+        ({"detail": {}}, ""),
+        ({"detail": {"release": 3}}, ""),
+        ([], ""),
+    ],
+)
+def test_an_event_names_its_release(event: Any, release: str) -> None:
+    assert release_named_in(json.dumps(event)) == release
 
 
 def test_a_call_says_who_it_is_in_a_header_alone(slack: RecordedSlack) -> None:

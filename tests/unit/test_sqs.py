@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.errors import InvalidInput, Unavailable
+from candlefish.errors import InvalidInput, Unavailable, UnknownService
 from candlefish.sqs import Attributes, Batch, Message, each_subject
 
 
@@ -44,6 +44,11 @@ def test_one_message_waits_for_what_is_left_and_the_others_are_done() -> None:
 
 
 def test_what_fails_goes_back_and_takes_no_other_with_it() -> None:
-    worker = Worker(a=Unavailable("the table is away"), b=KeyError("a bug"), c=InvalidInput("there is none"))
-    assert worker.take(("1", "a", 1), ("2", "b", 1), ("3", "c", 1), ("4", "d", 1)) == ["1", "2"]
+    worker = Worker(
+        a=Unavailable("the table is away"), b=KeyError("a bug"), c=InvalidInput("no"), d=UnknownService("no")
+    )
+    assert worker.take(("1", "a", 1), ("2", "b", 1), ("3", "c", 1), ("4", "d", 1), ("5", "e", 1)) == [
+        "1",
+        "2",
+    ]
     assert worker.later == []

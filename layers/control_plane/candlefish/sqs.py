@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from candlefish.bounds import Milliseconds
-from candlefish.errors import ControlPlaneError, InvalidInput
+from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
 from candlefish.telemetry import logger
 
 
@@ -86,7 +86,7 @@ def each_subject(
             if again > 0:
                 put_off(oldest, again)
                 failed.append(Failure(oldest.message_id))
-        except InvalidInput as error:
+        except (InvalidInput, UnknownService) as error:
             logger.warning("%s is given up: %s", name, error)
         except ControlPlaneError as error:
             logger.warning("%s goes back: %s: %s", name, type(error).__name__, error)

@@ -139,7 +139,7 @@ def test_what_is_shown_elsewhere_is_not_sent_nor_what_says_the_same_later() -> N
         channels=channels,
         ledger=ledger,
         links=PLACES,
-        elsewhere=lambda event, channel: channel == "slack",
+        elsewhere=lambda event, message, channel: channel == "slack",
     )
     assert result.channels == {"sns": "sent", "slack": "shown elsewhere"}
     # The execution's own end says it again.

@@ -47,10 +47,9 @@ def test_a_reconciler_has_an_execution_to_itself_where_the_environment_says_so()
     assert reserved == {"reconcile_traffic": 1, "reconcile_cluster": 1}
 
 
-def test_every_folder_of_functions_is_there_once_github_is_told() -> None:
-    stack = read(
-        ROOT, "staging", "us-west-2", {**PARAMETERS, "GitHubStatusSecretArn": "arn:aws:secretsmanager:x"}
-    )
+def test_every_folder_of_functions_is_there_once_github_and_slack_are_told() -> None:
+    secrets = dict.fromkeys(("GitHubStatusSecretArn", "SlackSecretArn"), "arn:aws:secretsmanager:x")
+    stack = read(ROOT, "staging", "us-west-2", {**PARAMETERS, **secrets})
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
     assert {each.name for each in stack.functions.values()} == folders
 

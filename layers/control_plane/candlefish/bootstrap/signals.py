@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.http.slack_chat import SlackChat
     from candlefish.adapters.http.slack_secret import SlackSecret
     from candlefish.adapters.table.signals import DynamoGuards, DynamoLedger, DynamoSignalLog
-    from candlefish.signals.notification import ConsoleLinks
+    from candlefish.signals.notification import ConsoleLinks, Notification
     from candlefish.signals.notify import BusEvent
     from candlefish.signals.ports import Channel, Look, SignalPorts
 
@@ -173,14 +173,19 @@ def owners_channels(event: BusEvent) -> Mapping[str, Channel]:
     return _of_owner(whose_news(event.detail_type, event.detail, whole.services))
 
 
-def shown_in_chat(event: BusEvent, channel: str) -> bool:
-    """`signals.notify.ShownElsewhere`: a release's news stand in its own message, where Slack lets us edit it."""
-    return (
-        channel == "slack"
-        and event.detail_type.startswith("release.")
-        and bool(event.detail.get("release"))
-        and slack_chat().edits()
-    )
+def shown_in_chat(event: BusEvent, message: Notification, channel: str) -> bool:
+    """`signals.notify.ShownElsewhere`: a release's news stand in its own message, where Slack lets us edit it.
+
+    So does its execution's end, which leads to a look as well, where there is a release of that name to look at.
+    """
+    from candlefish.signals.endings import release_ended
+
+    if channel != "slack" or not slack_chat().edits():
+        return False
+    if event.detail_type.startswith("release."):
+        return bool(event.detail.get("release"))
+    ended = release_ended(message.key)
+    return bool(ended) and journal().find(ended) is not None
 
 
 @cache

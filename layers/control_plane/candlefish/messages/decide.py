@@ -22,7 +22,7 @@ from candlefish.views.model import EntryView, ReleaseView
 EVERYBODY = "default"
 MAIN = "main"
 # Entries that stand elsewhere than in the thread: in the message itself, as a question, as a message of its own.
-ELSEWHERE = frozenset({"started", "approval_requested", "rolling_back", "rolled_back"})
+ELSEWHERE = frozenset({"started", "approval_requested", "refused", "rolling_back", "rolled_back"})
 # What is bad enough that the channel sees it, not the thread alone.
 ALOUD = frozenset(kind for kind, words in NEWS.items() if words.tone in ("warning", "bad")) - {"denied"}
 # What a question is closed by.
@@ -90,13 +90,14 @@ def _questions(view: ReleaseView, shown: Shown, home: str, link: str, note: str)
 
 
 def _answer(timeline: Sequence[EntryView]) -> EntryView | None:
-    """What closed the last question: the newest of what can, after it was asked."""
+    """What closed the last question: the first of what can, after it was asked."""
+    found = None
     for entry in timeline:
-        if entry.kind in CLOSES:
-            return entry
         if entry.kind == "approval_requested":
-            return None
-    return None
+            break
+        if entry.kind in CLOSES:
+            found = entry
+    return found
 
 
 def _decisions(view: ReleaseView, said: Set[str], home: str) -> Iterator[Wanted]:

@@ -222,7 +222,9 @@ def words_digest(message: ChatMessage) -> str:
 
 
 class _Detail(msgspec.Struct, frozen=True):
-    release: str
+    release: str = ""
+    # Of an execution of the release machine, which is called like its release.
+    name: str = ""
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -230,8 +232,9 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def release_named_in(event: str) -> str:
-    """Which release an event of the bus is about; empty where it is about none."""
+    """Which release an event is about, one of the bus or its execution's end; empty where it is about none."""
     try:
-        return msgspec.json.decode(event, type=_Event).detail.release
+        detail = msgspec.json.decode(event, type=_Event).detail
     except NO_JSON:
         return ""
+    return detail.release or detail.name

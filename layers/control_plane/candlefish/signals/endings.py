@@ -121,6 +121,12 @@ def end_of(release: str) -> str:
     return fit_line(f"end/{release}", LONGEST_KEY)
 
 
+def release_ended(key: str) -> str:
+    """The release whose end is told under a key; empty where the key is another's."""
+    head, _, release = key.partition("/")
+    return release if head == "end" else ""
+
+
 def ending_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
     """The message of an execution that ended badly, from Step Functions' own event; None where others tell of it."""
     machine = str(detail.get("stateMachineArn", "")).split(":")[6:7]

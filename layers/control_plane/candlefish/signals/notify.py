@@ -39,8 +39,8 @@ OwnersChannels = Callable[[BusEvent], Mapping[str, Channel]]
 
 # A message with what more is known of its event.
 MoreWords = Callable[[BusEvent, Notification], Notification]
-# Whether an event is shown on a kind of channel in another way than by a message of its own.
-ShownElsewhere = Callable[[BusEvent, str], bool]
+# Whether an event, with this message, is shown on a kind of channel in another way than by that message.
+ShownElsewhere = Callable[[BusEvent, Notification, str], bool]
 
 
 def as_it_is(event: BusEvent, message: Notification) -> Notification:
@@ -48,7 +48,7 @@ def as_it_is(event: BusEvent, message: Notification) -> Notification:
     return message
 
 
-def nowhere_else(event: BusEvent, channel: str) -> bool:
+def nowhere_else(event: BusEvent, message: Notification, channel: str) -> bool:
     """Every event is a message."""
     return False
 
@@ -92,7 +92,7 @@ def notify(
         if name in text.told_by or not ledger.claim(key, name, again=text.again):
             results[name] = "sent before"
             continue
-        if elsewhere(event, name):
+        if elsewhere(event, text, name):
             ledger.mark(key, name)
             results[name] = "shown elsewhere"
             continue
