@@ -357,7 +357,7 @@ def test_who_comes_while_another_edits_waits_for_it(world: SlackWorld, slack: Re
             results.append(world.once(replace(views.release_canary(), says="newer")))
         return call(*arguments)
 
-    world.chat._api.call = meanwhile  # type: ignore[method-assign]
+    world.chat._api.call = meanwhile  # type: ignore[method-assign,assignment]
     world.once(views.release_canary())
     assert results[0].done == ("somebody else is at it",) and results[0].again > 0
     world.clock.forward(results[0].again)
