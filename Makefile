@@ -118,6 +118,7 @@ check-stack: setup sam tools
 	$(BIN)/python -m tools.lint_settings
 	$(BIN)/python -m tools.table_page --check
 	$(BIN)/python -m tools.alerts_page --check
+	$(BIN)/python -m tools.boards --check
 	$(BIN)/python -m tools.bundle_page --check
 	$(BIN)/python -m tools.commands_page --check
 	$(BIN)/python -m tools.errors_page --check
@@ -215,6 +216,7 @@ fmt: setup
 	$(BIN)/python -m tools.openapi
 	$(BIN)/python -m tools.table_page
 	$(BIN)/python -m tools.alerts_page
+	$(BIN)/python -m tools.boards
 	$(BIN)/python -m tools.bundle_page
 	$(BIN)/python -m tools.commands_page
 	$(BIN)/python -m tools.errors_page

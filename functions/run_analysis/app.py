@@ -19,6 +19,7 @@ use = partial(
     now=wire.now,
     failed=wire.tell_failure,
     looks=wire.looks(),
+    meter=wire.meter(),
     calibrations=wire.calibrations(),
 )
 

@@ -214,6 +214,7 @@ REMOVERS: dict[str, Remover] = {
         OpenIDConnectProviderArn=n
     ),
     "AWS::CloudWatch::Alarm": lambda c, n, p: c("cloudwatch").delete_alarms(AlarmNames=[n]),
+    "AWS::CloudWatch::Dashboard": lambda c, n, p: c("cloudwatch").delete_dashboards(DashboardNames=[n]),
     "AWS::CloudWatch::CompositeAlarm": lambda c, n, p: c("cloudwatch").delete_alarms(AlarmNames=[n]),
     "AWS::Scheduler::Schedule": lambda c, n, p: c("scheduler").delete_schedule(
         Name=n, **({"GroupName": p["GroupName"]} if "GroupName" in p else {})

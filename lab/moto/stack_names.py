@@ -38,6 +38,10 @@ TAKEN: dict[str, tuple[str, Known]] = {
         lambda region: [one.name for one in stepfunctions_parser_backends[ACCOUNT][region].state_machines],
     ),
     "AWS::CloudWatch::Alarm": ("AlarmName", lambda region: cloudwatch_backends[ACCOUNT][region].alarms),
+    "AWS::CloudWatch::Dashboard": (
+        "DashboardName",
+        lambda region: cloudwatch_backends[ACCOUNT][region].dashboards,
+    ),
     # All accounts and regions share the names of buckets.
     "AWS::S3::Bucket": (
         "BucketName",

@@ -44,6 +44,11 @@ METRICS: dict[str, Metric] = {
     "JudgedGood": Metric("Count", "Verdicts that there is no sign of harm: the release goes on."),
     "JudgedBad": Metric("Count", "Verdicts that there is harm: the release is taken back."),
     "JudgeAsked": Metric("Count", "Verdicts that nobody can tell: a person is asked, or an experiment made."),
+    "Evidence": Metric(
+        "None",
+        "Where the evidence of a release stands after each look with new windows: -1 rolls back, 1 promotes, between them "
+        "on a logarithmic scale.",
+    ),
     # --- signals, counted once they are in the log
     "SignalsActed": Metric("Count", "Signals that led to a rollback, a hold or a failover."),
     "SignalsRefused": Metric("Count", "Signals that asked for one, and that the guard refused."),

@@ -10,8 +10,9 @@ import pytest
 from candlefish.errors import Unavailable
 from candlefish.measures import METRICS, Measure
 from candlefish.release.journal import Journal
+from candlefish.release.judging import evidence_measures
 from candlefish.release.measured import REPAIRED, VERDICTS, measured_at
-from candlefish.release.model import Release, ReleaseEntry
+from candlefish.release.model import Release, ReleaseEntry, SeenEvidence, SeenWindow, ServedCounts
 from candlefish.service.model import Version
 from lab.memory.events import MemoryEvents
 from lab.memory.meter import MemoryMeter
@@ -135,6 +136,14 @@ def test_repairs_are_counted_and_what_others_did_apart(kind: str) -> None:
     Journal(store, MemoryEvents(), meter).append("r1", at(1.0, kind))
     others = ["ChangedByOthers"] if kind == "drift_repaired" else []
     assert names(meter.measured) == ["Repairs", *others]
+
+
+def test_evidence_is_reported_of_looks_that_had_new_windows() -> None:
+    seen = SeenEvidence(1.0, "continue", "judge", 0.0, 1.0, "why", position=0.4)
+    window = SeenWindow(0.0, 60.0, 10, ServedCounts(100), ServedCounts(10))
+    assert evidence_measures("api", seen, [window]) == [of("Evidence", 0.4)]
+    assert evidence_measures("api", seen, []) == []
+    assert evidence_measures("api", msgspec.structs.replace(seen, position=None), [window]) == []
 
 
 def test_every_release_metric_is_one_of_the_table() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
 
 from candlefish.analysis.judge_windows import NO_EXPERIMENT, WORLDS, Asking, Failed, judge_windows
@@ -11,8 +11,10 @@ from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.analysis.standing import HeardSource
 from candlefish.catalog.model import JudgePolicy
 from candlefish.errors import JudgedBad
+from candlefish.measures import Measure
+from candlefish.ports import Meter
 from candlefish.release.journal import Journal
-from candlefish.release.model import Judgement, ReleaseEntry
+from candlefish.release.model import Judgement, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.release.payloads import AnalysisResult, StepInput, WatchContext
 from candlefish.release.ports import Judgements, Looks
 from candlefish.release.seen import seen_by
@@ -35,13 +37,15 @@ def judge_slot(
     failed: Failed | None = None,
     horizon: float = 0.0,
     looks: Looks | None = None,
+    meter: Meter | None = None,
 ) -> AnalysisResult:
     """Judge what came in since the last look; a verdict that is not the last one goes into the timeline.
 
     What the judge knows is in the table, under the release, which has one generation: a look that died after it wrote
     that down counts no window twice, and one that is overtaken by another is told so. `poll` is seconds until the
     next look. `asking` says whether "experiment" is an answer; `failed` is told of bugs of ours; `horizon` is how long a
-    promoted version is watched, in seconds; `looks` is where what people see of it is left.
+    promoted version is watched, in seconds; `looks` is where what people see of it is left, `meter` where the
+    evidence of new windows is reported.
 
     Raises
     ------
@@ -81,6 +85,8 @@ def judge_slot(
                 deadline=deadline,
             )
             looks.keep(request.release, *seen)
+            if meter:
+                meter.measure(evidence_measures(request.service, *seen))
         except Exception as error:  # noqa: BLE001 - what is shown never decides
             if failed:
                 failed("what is shown", error)
@@ -107,3 +113,10 @@ def judge_slot(
     if (states, written) != (known.states, known.written):
         judgements.write(request.release, Judgement(states, written, known.revision), at)
     return AnalysisResult(after, verdict.reason, poll=poll, worlds=bool(verdict.evidence.get(WORLDS)))
+
+
+def evidence_measures(service: str, seen: SeenEvidence, windows: Sequence[SeenWindow]) -> list[Measure]:
+    """Where the evidence stands after a look that had new windows; nothing of one that had none (pure)."""
+    if seen.position is None or not windows:
+        return []
+    return [Measure("Evidence", seen.position, service)]

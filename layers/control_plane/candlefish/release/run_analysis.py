@@ -9,7 +9,7 @@ import msgspec
 from candlefish.analysis.judge_windows import Asking, Failed, baseline_is_well
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
-from candlefish.ports import Now
+from candlefish.ports import Meter, Now
 from candlefish.release.context import held_record
 from candlefish.release.experiment import begin_experiment, begun, look_at_experiment, why_not_experiment
 from candlefish.release.journal import Journal
@@ -35,10 +35,11 @@ def run_analysis(
     calibrations: Calibrations | None = None,
     failed: Failed | None = None,
     looks: Looks | None = None,
+    meter: Meter | None = None,
 ) -> AnalysisResult:
     """Judge the windows that came in since the last look, or look what an experiment shows.
 
-    `failed` hears of our bugs; `looks` keeps what people see of it.
+    `failed` hears of our bugs; `looks` keeps what people see of it, `meter` hears of its evidence.
 
     Raises
     ------
@@ -95,6 +96,7 @@ def run_analysis(
         failed=failed,
         horizon=float(strategy.rollback_window),
         looks=looks,
+        meter=meter,
     )
     if result.worlds and suspected:
         # It came after the experiment that answers it.

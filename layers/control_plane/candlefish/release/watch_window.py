@@ -9,7 +9,7 @@ import msgspec
 from candlefish.analysis.judge_windows import Failed, watched_words
 from candlefish.analysis.ports import WindowSource
 from candlefish.catalog.model import Catalog
-from candlefish.ports import Now
+from candlefish.ports import Meter, Now
 from candlefish.release.context import held_record, service_of
 from candlefish.release.journal import Journal
 from candlefish.release.judging import judge_slot
@@ -32,10 +32,11 @@ def watch_window(
     now: Now,
     failed: Failed | None = None,
     looks: Looks | None = None,
+    meter: Meter | None = None,
 ) -> AnalysisResult:
     """Judge a promoted version while its rollback window is open; `go_on` when it has closed.
 
-    `failed` is told of bugs of ours; `looks` keeps what people see of it.
+    `failed` is told of bugs of ours; `looks` keeps what people see of it, `meter` hears of its evidence.
 
     Raises
     ------
@@ -65,6 +66,7 @@ def watch_window(
         at=at,
         failed=failed,
         looks=looks,
+        meter=meter,
     )
     # There is no step to hold any more: a judge that cannot tell goes on looking.
     return msgspec.structs.replace(result, action="again")

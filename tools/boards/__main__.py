@@ -1,0 +1,52 @@
+"""Writes the dashboards: CloudWatch's into template.yaml, Grafana's into monitoring/grafana.
+
+python -m tools.boards [--check]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tools.boards import cloudwatch, grafana
+from tools.boards.lint import problems
+from tools.layers import ROOT
+
+TEMPLATE = ROOT / "template.yaml"
+BEGIN, END = "      # --- made by python -m tools.boards\n", "      # --- end of what is made\n"
+
+
+def template_with(text: str) -> str:
+    """The template with the dashboard's body as it should be."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    lines = "\n".join(f"        {line}" for line in cloudwatch.body().splitlines())
+    return f"{before}{BEGIN}      DashboardBody: !Sub |\n{lines}\n{END}{after}"
+
+
+def wanted() -> dict[Path, str]:
+    """Every file that is made, with what it should say."""
+    made = {TEMPLATE: template_with(TEMPLATE.read_text())}
+    return made | {ROOT / "monitoring/grafana" / name: text for name, text in grafana.files().items()}
+
+
+def main(arguments: list[str]) -> int:
+    """Write them, or say which of them are not as they should be; 1 if any is not, or names what nobody reports."""
+    wrong = problems()
+    for path, text in wanted().items():
+        if path.exists() and path.read_text() == text:
+            continue
+        if "--check" in arguments:
+            wrong.append(
+                f"{path.relative_to(ROOT)} is not what tools/boards says; write it with: python -m tools.boards"
+            )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    for each in wrong:
+        print(each)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
