@@ -96,3 +96,10 @@ def test_the_evidence_has_a_place_between_two_ends_on_a_logarithmic_scale(
     standing: Standing, where: float
 ) -> None:
     assert position(standing) == pytest.approx(where, abs=0.001)
+
+
+def test_a_source_that_falls_silent_is_silent_since_its_last_window() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 6)
+    last = max(window.end for window in watched.looks.windows["r2"].values())
+    assert watched.judge(DOWN, 5).looks.seen["r2"].until == last
+    assert watched.view().says == "cannot tell: no numbers from CloudWatch for 6 minutes"

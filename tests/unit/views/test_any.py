@@ -275,7 +275,7 @@ def test_a_release_whose_record_is_unknown_is_never_well(known: ReleaseFacts, re
 def test_evidence_that_is_none_is_never_no_harm(seen: SeenEvidence, judging: bool) -> None:
     view = evidence_view(seen, old="v1", new="v2", now=AT, judging=judging)
     little = seen.new.requests == 0 or seen.windows == 0 or not seen.source
-    if (little or seen.action in ("hold", "ask")) and seen.action != "rollback":
+    if (little or seen.action in ("hold", "ask", "experiment")) and seen.action != "rollback":
         assert view.state == "cannot_tell"
     if seen.action == "rollback":
         assert view.state == "harmed"

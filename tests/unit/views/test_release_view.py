@@ -7,18 +7,23 @@ import json
 import msgspec
 import pytest
 
+from candlefish.analysis.model import Arm
 from candlefish.errors import Unavailable, UnknownService
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import AskedFreeze, ReleaseEntry
+from candlefish.release.payloads import watch_context
 from candlefish.release.pods import Condition, ContainerState, ContainerStatus, Meta, Pod, PodStatus, Waiting
 from candlefish.release.record import add_freeze
 from candlefish.release.steer_release import SteerCommand, steer_release
+from candlefish.release.watch_window import watch_window
 from candlefish.service.model import Hold, RecordMark
 from candlefish.service.record import add_hold, quarantine
+from candlefish.views.evidence import evidence_view
 from candlefish.views.model import ActionView, ReleaseView
 from candlefish.views.ports import SlotWorkload
 from candlefish.views.see_release import see_release
 from candlefish.views.see_timeline import see_timeline
+from tests.support.analysis import FakeWindows
 from tests.support.release_world import roll_back
 from tests.support.seen_release import (
     DEVELOPER,
@@ -422,3 +427,45 @@ def test_a_timeline_goes_on_where_the_view_ended() -> None:
         older = page.older
     assert told[:3] == ["119", "118", "117"]
     assert len(told) == len(set(told)) == 121
+
+
+def watching(watched: Watched, source: FakeWindows, minutes: int) -> ReleaseView:
+    """Watch over a promoted version as the watch machine does."""
+    world = watched.world
+    watch = msgspec.structs.replace(watch_context(world.record))
+    for _ in range(minutes):
+        world.clock.forward(60)
+        watch_window(
+            watch,
+            catalog=world.catalog,
+            records=world.records,
+            sources={"cloudwatch": source},
+            judgements=watched.judgements,
+            journal=world.journal,
+            now=world.clock,
+            looks=watched.looks,
+        )
+    return watched.view()
+
+
+def test_a_watch_that_knows_nothing_says_so_and_one_that_has_just_begun_does_not_alarm() -> None:
+    begun = watching(Watched().promote(), DOWN, 0)
+    assert begun.tone == "good"
+    silent = watching(Watched().promote(), DOWN, 12)
+    assert silent.says.endswith("; cannot tell: no numbers from CloudWatch for 13 minutes")
+    assert silent.tone == "unknown"
+    well = watching(Watched().promote(), HEALTHY, 12)
+    assert well.says.startswith("v2 is live for all users; it is watched for 48 min more")
+    assert well.tone == "good"
+    assert well.points[-1].new.requests == 100
+
+
+def test_where_both_versions_are_in_trouble_nothing_reads_as_no_harm() -> None:
+    both = FakeWindows(always=(Arm(900, errors=90), Arm(100, errors=10)))
+    view = Watched().until("judge").judge(both, 6).view()
+    assert view.evidence.state != "no_harm"
+    assert view.tone != "good"
+    seen = msgspec.structs.replace(
+        Watched().until("judge").judge(HEALTHY, 6).looks.seen["r2"], action="experiment"
+    )
+    assert evidence_view(seen, old="v1", new="v2", now=seen.at, judging=True).state == "cannot_tell"

@@ -79,6 +79,7 @@ def judge_slot(
                 policy,
                 target,
                 asked=sources,
+                before=known.states,
                 mode=mode,
                 since=request.since,
                 at=at,

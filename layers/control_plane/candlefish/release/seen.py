@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from candlefish.analysis.model import Arm, JudgeState, MetricTarget, Verdict
 from candlefish.analysis.standing import HeardSource, latency_in, latency_of, position
@@ -21,17 +22,22 @@ def seen_by(
     target: MetricTarget,
     *,
     asked: Collection[str],
+    before: Mapping[str, Any],
     mode: str,
     since: float,
     at: float,
     deadline: float,
 ) -> tuple[SeenEvidence, tuple[SeenWindow, ...]]:
-    """What to show of a look; of several sources that which saw most of the new version, the policy's first of equals."""
+    """What to show of a look; of several sources that which saw most of the new version, the policy's first of equals.
+
+    `before` is what the judge knew, by source: of one that does not answer now it says up to when it had.
+    """
     silent = tuple(sorted(set(asked) - {each.source for each in heard}))
     best = max(heard, key=lambda each: each.state.requests[1], default=None)
     said = fit(verdict.reason, LONGEST_REASON)
     if best is None:
-        nothing = SeenEvidence(at, verdict.action, mode, since, since, said, deadline=deadline, silent=silent)
+        until = max([since, *(_until(each) for each in before.values())])
+        nothing = SeenEvidence(at, verdict.action, mode, since, until, said, deadline=deadline, silent=silent)
         return nothing, ()
     state, standing, numbers = best.state, best.standing, best.verdict.evidence
     stretch = [*numbers.get("baseline", {}).values(), *numbers.get("canary", {}).values()]
@@ -78,6 +84,13 @@ def seen_by(
         for window in windows
     )
     return evidence, kept
+
+
+def _until(known: Any) -> float:
+    """Up to when a source had answered, by what its judge remembers; 0 where that says nothing."""
+    state = known.get("state") if isinstance(known, Mapping) else None
+    until = state.get("until") if isinstance(state, Mapping) else None
+    return float(until) if isinstance(until, int | float) else 0.0
 
 
 def _since_begun(state: JudgeState, side: int) -> ServedCounts:

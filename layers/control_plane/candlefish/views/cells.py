@@ -74,7 +74,11 @@ def service_cell(
         need = _need(record, bad.at, "bad", told, _STATUS_COMMAND)
         last = EntryView(bad.at, "rolled_back", "rolled back", "bad", why, Who("control-plane"))
         return msgspec.structs.replace(cell, says=says, tone="bad", needs_person=True, last=last), (need,)
-    return _at_rest(cell, record, around, now), ()
+    cell = _at_rest(cell, record, around, now)
+    if facts is not None and facts.in_window and cell.tone == "good":
+        view = release_view(facts, reader, catalog)
+        cell = msgspec.structs.replace(cell, says=view.says, tone=view.tone)
+    return cell, ()
 
 
 def _at_rest(cell: ServiceCell, record: ServiceRecord, around: Surroundings, now: float) -> ServiceCell:

@@ -8,7 +8,7 @@ from typing import Any
 
 from candlefish.catalog.model import Catalog
 from candlefish.release.model import ReleaseEntry
-from candlefish.views.evidence import bad_words
+from candlefish.views.evidence import bad_words, without_state
 from candlefish.views.model import EntryView, Tone
 from candlefish.views.people import who_is
 from candlefish.views.words import counted, percentage
@@ -66,9 +66,8 @@ _JUDGED: dict[str, tuple[str, Tone]] = {
     "ask": ("cannot tell", "warning"),
     "experiment": ("both are in trouble", "warning"),
 }
-# The judge's own numbers at the end of its sentence, which stand under `evidence`; and what is said of nobody's state.
+# The judge's own numbers at the end of its sentence, which stand under `evidence`.
 _ARITHMETIC = re.compile(r"; evidence (?:over )?[\d.,e+]+ to 1 .*\Z", re.DOTALL)
-_STATE = re.compile(r"(?:: the canary's state|: its state) is unknown")
 _CAUSE = re.compile(r"\AJudgedBad: \S+ in slot \w+: ")
 
 
@@ -86,7 +85,7 @@ def entry_view(entry: ReleaseEntry, catalog: Catalog, environment: str) -> Entry
 
 def without_arithmetic(reason: str) -> str:
     """A judge's sentence without odds: those are for whoever opens it."""
-    return _STATE.sub("", _ARITHMETIC.sub("", _CAUSE.sub("", reason)))
+    return without_state(_ARITHMETIC.sub("", _CAUSE.sub("", reason)))
 
 
 def judged_words(entry: ReleaseEntry) -> tuple[str, Tone]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import log
 from typing import Literal
 
@@ -14,11 +15,16 @@ Found = Literal["no_harm", "harmed", "cannot_tell"]
 NOTHING_YET = EvidenceView("none", "nothing has been judged yet")
 # Evidence this near to rolling back is no "no sign of harm" any more.
 SUSPECT = -0.15
+# Where so much of the old version's requests fail, as little harm as there is in it is no good news.
+TROUBLE = 0.05
 # A source is silent for longer than so many windows; a judge that has not looked for as long as this has stopped.
 SILENT_WINDOWS = 4
 STOPPED_AFTER = 15 * MINUTE
+# As long nobody expects numbers of all of a step.
+FRESH_WINDOWS = 5
 # Odds below are said to be even; above, only that they are more.
 EVEN, MOST = 1.5, 1000.0
+_STATE = re.compile(r"(?:: the canary's state|: its state) is unknown")
 _SOURCES = {"cloudwatch": "CloudWatch", "prometheus": "Prometheus", "custom": "its own metrics"}
 # What is bad about a stream, of "12 of 5,020 requests ..."; {} is the rest of its name.
 _WHAT = {
@@ -82,6 +88,8 @@ def _state(seen: SeenEvidence, old: str, new: str, now: float, *, judging: bool)
     if why := _unknown(seen, new):
         return "cannot_tell", why
     compared = _compared(seen, old)
+    if seen.old.requests and seen.old.errors / seen.old.requests >= TROUBLE:
+        return "cannot_tell", f"cannot tell: {old} is in trouble as well: {compared}"
     if seen.position is not None and seen.position < SUSPECT:
         return "cannot_tell", f"cannot tell yet, and it may be worse: {compared}"
     return "no_harm", f"no sign of harm: {compared}"
@@ -92,7 +100,7 @@ def _unknown(seen: SeenEvidence, new: str) -> str:
     passed, requests = max(0.0, seen.until - seen.since), seen.new.requests
     if not seen.source:
         sources = ", ".join(source_words(each) for each in seen.silent) or "any source"
-        return f"cannot tell: no numbers from {sources} for {spelled(seen.at - seen.since)}"
+        return f"cannot tell: no numbers from {sources} for {spelled(seen.at - seen.until)}"
     if seen.at - seen.until > SILENT_WINDOWS * max(seen.length, 1.0) and seen.action in ("hold", "ask"):
         return f"cannot tell: no numbers from {source_words(seen.source)} for {spelled(seen.at - seen.until)}"
     if seen.windows and not requests:
@@ -110,10 +118,14 @@ def _unknown(seen: SeenEvidence, new: str) -> str:
             f"cannot tell yet: {new} warms up for {spelled(seen.warm_until - seen.at)} more; so far "
             f"{counted(requests, seen.new.errors, 'failed')}"
         )
+    if seen.action == "experiment":
+        return "cannot tell: both versions are in trouble, and an experiment is to show whose fault it is"
     if seen.action in ("hold", "ask") and seen.silent:
         return f"cannot tell: no numbers from {', '.join(source_words(each) for each in seen.silent)}"
+    if seen.action == "hold" and seen.at - seen.since < FRESH_WINDOWS * max(seen.length, 1.0):
+        return f"cannot tell yet: it is {spelled(seen.at - seen.since)} since it began"
     if seen.action in ("hold", "ask"):
-        return f"cannot tell: {seen.reason}"
+        return f"cannot tell: {without_state(seen.reason)}"
     return ""
 
 
@@ -123,6 +135,11 @@ def _compared(seen: SeenEvidence, old: str) -> str:
         return f"{told}, and nothing of {old} to compare it with"
     before = "before the release" if seen.recorded else "in the same minutes"
     return f"{told}, {percentage(seen.old.errors / seen.old.requests)} on {old} {before}"
+
+
+def without_state(reason: str) -> str:
+    """A judge's sentence without "the canary's state is unknown", which is said already."""
+    return _STATE.sub("", reason)
 
 
 def harm_words(seen: SeenEvidence, old: str) -> str:

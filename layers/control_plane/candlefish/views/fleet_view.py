@@ -38,7 +38,7 @@ def fleet_view(
     cells: list[ServiceCell] = []
     needs: list[NeedView] = []
     for record in known:
-        glance = glances.get(in_flight(record))
+        glance = glances.get(in_flight(record, now))
         facts = glanced_facts(glance, record, around, now) if glance else None
         cell, its_needs = service_cell(record, facts, around, reader, catalog, now)
         cells.append(cell)
@@ -68,10 +68,12 @@ def fleet_view(
     )
 
 
-def in_flight(record: ServiceRecord) -> str:
-    """The release that is under way, or being taken back; empty where none is."""
+def in_flight(record: ServiceRecord, now: float) -> str:
+    """The release that is under way, being taken back, or watched in its window; empty where none is."""
     under_way = record.rollback or record.holder
-    return under_way.release if under_way else ""
+    if under_way:
+        return under_way.release
+    return record.promoted_release if record.window_until > now else ""
 
 
 def _column(

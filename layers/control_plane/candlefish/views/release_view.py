@@ -67,7 +67,7 @@ def release_view(facts: ReleaseFacts, reader: Reader, catalog: Catalog) -> Relea
         actions=actions,
         command=_command(facts, question, actions),
         train=release.train,
-        unknown=_unknown(facts, evidence),
+        unknown=_unknown(facts),
     )
 
 
@@ -226,7 +226,7 @@ def _slots(facts: ReleaseFacts) -> tuple[SlotView, ...]:
     return slots_view(record, weights=facts.weights, pods=facts.pods, seen=facts.seen, new=release.version)
 
 
-def _unknown(facts: ReleaseFacts, evidence: EvidenceView) -> tuple[str, ...]:
+def _unknown(facts: ReleaseFacts) -> tuple[str, ...]:
     pods = [f"Pods of {slot}: {view.unknown}" for slot, view in facts.pods.items() if view.unknown]
     return (*facts.unknown, *facts.around.unknown, *pods)
 

@@ -19,8 +19,8 @@ def see_fleet(reader: Reader, *, looking: Looking) -> FleetView:
     Throttled, Unavailable
         The table does not answer; nothing is known.
     """
-    known = looking.records.all()
-    ids = [id for record in known if (id := in_flight(record))]
+    now, known = looking.now(), looking.records.all()
+    ids = [id for record in known if (id := in_flight(record, now))]
     around = surroundings(looking)
     try:
         around = with_failovers(around, looking)
@@ -34,5 +34,5 @@ def see_fleet(reader: Reader, *, looking: Looking) -> FleetView:
         reader,
         looking.catalog,
         looking.environment,
-        looking.now(),
+        now,
     )

@@ -125,6 +125,8 @@ def _promoted(facts: ReleaseFacts, evidence: EvidenceView) -> Said:
     says = f"{new} is live for all users; it is watched for {left} more{kept}"
     if evidence.state == "harmed":
         return f"{says}; {evidence.says}", "bad"
+    if evidence.says.startswith("cannot tell:"):
+        return f"{says}; {evidence.says}", "unknown"
     return says, "good"
 
 

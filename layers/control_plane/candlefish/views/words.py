@@ -65,11 +65,6 @@ def listing(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def upper_first(sentence: str) -> str:
-    """A sentence as it begins a line."""
-    return sentence[:1].upper() + sentence[1:]
-
-
 def clock_words(at: float, zone: str, now: float) -> str:
     """A moment on the reader's clock, with the zone: `14:41 PST`, on another day `Tue 1 Dec 09:00 PST`."""
     if not 0 <= at <= LAST_MOMENT:
