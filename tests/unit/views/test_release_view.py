@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from candlefish.analysis.model import Arm
 from candlefish.errors import Unavailable, UnknownService
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
-from candlefish.release.model import AskedFreeze, ReleaseEntry
+from candlefish.release.model import AskedFreeze, ReleaseEntry, SeenWindow, ServedCounts
 from candlefish.release.payloads import watch_context
 from candlefish.release.pods import Condition, ContainerState, ContainerStatus, Meta, Pod, PodStatus, Waiting
 from candlefish.release.record import add_freeze
@@ -18,7 +19,7 @@ from candlefish.release.steer_release import SteerCommand, steer_release
 from candlefish.release.watch_window import watch_window
 from candlefish.service.model import Hold, RecordMark
 from candlefish.service.record import add_hold, quarantine
-from candlefish.views.evidence import evidence_view
+from candlefish.views.evidence import evidence_view, points_of
 from candlefish.views.model import ActionView, ReleaseView
 from candlefish.views.ports import SlotWorkload
 from candlefish.views.see_release import see_release
@@ -469,3 +470,49 @@ def test_where_both_versions_are_in_trouble_nothing_reads_as_no_harm() -> None:
         Watched().until("judge").judge(HEALTHY, 6).looks.seen["r2"], action="experiment"
     )
     assert evidence_view(seen, old="v1", new="v2", now=seen.at, judging=True).state == "cannot_tell"
+
+
+def test_many_windows_are_drawn_as_about_sixty_points_that_lose_no_request() -> None:
+    made = [
+        SeenWindow(
+            float(n),
+            n + 1.0,
+            10 if n < 95 else 50,
+            ServedCounts(90, 1),
+            ServedCounts(10, n % 2, p95=0.1),
+            position=n / 400,
+        )
+        for n in range(200)
+    ]
+    points = points_of(made)
+    assert len(points) <= 62
+    assert (points[0].start, points[-1].end) == (0.0, 200.0)
+    assert all(before.end == after.start for before, after in pairwise(points))
+    assert sum(point.new.requests for point in points) == 2000
+    assert sum(point.new.errors for point in points) == 100
+    assert {point.weight for point in points} == {10, 50}
+    assert points[-1].position == made[-1].position
+    assert points[0].new.p95 == pytest.approx(0.1)
+    low, high = points[0].new.low, points[0].new.high
+    assert low is not None and high is not None and high - low < 0.4
+    assert points_of(made[:30]) == points_of(made[:30], most=30)
+
+
+def test_windows_without_requests_make_points_without_an_interval() -> None:
+    (point,) = points_of([SeenWindow(0.0, 1.0, 0, ServedCounts(0), ServedCounts(0))])
+    assert (point.new.low, point.new.high, point.new.p95) == (None, None, None)
+    assert points_of([]) == ()
+
+
+def test_a_yes_to_a_long_hold_says_what_comes_and_counts_nobody() -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 4)
+    hold = Hold("signal:x", "the alarm slow fires", watched.world.clock.at, "signal:x")
+    watched.world.records.update("backend-api", lambda r: add_hold(r, hold))
+    watched.do_step()
+    assert watched.begin_step().kind == "held"
+    watched.world.clock.forward(3700)
+    assert watched.begin_step().kind == "approve"
+    view = watched.ask().view()
+    assert view.question is not None
+    assert view.question.asks == "v2 of backend-api: it has been held for long, shall it go on all the same?"
+    assert view.question.if_yes == "approval by somebody else, within 8 h"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import log
 from typing import Literal
 
@@ -24,6 +25,8 @@ STOPPED_AFTER = 15 * MINUTE
 FRESH_WINDOWS = 5
 # Odds below are said to be even; above, only that they are more.
 EVEN, MOST = 1.5, 1000.0
+# About so many points are drawn of a release.
+MOST_POINTS = 60
 _STATE = re.compile(r"(?:: the canary's state|: its state) is unknown")
 _SOURCES = {"cloudwatch": "CloudWatch", "prometheus": "Prometheus", "custom": "its own metrics"}
 # What is bad about a stream, of "12 of 5,020 requests ..."; {} is the rest of its name.
@@ -209,10 +212,48 @@ def rate_of(counts: ServedCounts, since: float, until: float) -> Rate | None:
     return Rate(counts.requests, counts.errors, low, high, since, until)
 
 
-def point_of(window: SeenWindow) -> PointView:
-    """One window as pictures need it."""
+def points_of(windows: Sequence[SeenWindow], most: int = MOST_POINTS) -> tuple[PointView, ...]:
+    """Windows as pictures need them: of many, neighbours of one weight are one point, so that there are about `most`.
+
+    Counts are summed, the position is the newest, and a quantile the mean by requests, which is near enough for a
+    picture and for nothing else.
+    """
+    together = max(1, -(-len(windows) // most))
+    points: list[PointView] = []
+    some: list[SeenWindow] = []
+    for window in windows:
+        if some and (len(some) == together or some[-1].weight != window.weight):
+            points.append(_point(some))
+            some = []
+        some.append(window)
+    if some:
+        points.append(_point(some))
+    return tuple(points)
+
+
+def _point(windows: Sequence[SeenWindow]) -> PointView:
+    last = windows[-1]
+    position = next((each.position for each in reversed(windows) if each.position is not None), None)
     return PointView(
-        window.start, window.end, window.weight, _side(window.old), _side(window.new), window.position
+        windows[0].start,
+        last.end,
+        last.weight,
+        _side(_summed([each.old for each in windows])),
+        _side(_summed([each.new for each in windows])),
+        position,
+    )
+
+
+def _summed(counts: Sequence[ServedCounts]) -> ServedCounts:
+    if len(counts) == 1:
+        return counts[0]
+    told = [(each.requests, each.p95) for each in counts if each.p95 is not None and each.requests > 0]
+    requests = sum(number for number, _ in told)
+    return ServedCounts(
+        sum(each.requests for each in counts),
+        sum(each.errors for each in counts),
+        sum(each.slow for each in counts),
+        p95=sum(number * p95 for number, p95 in told) / requests if requests else None,
     )
 
 

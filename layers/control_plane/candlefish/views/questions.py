@@ -81,15 +81,11 @@ def _if_yes(facts: ReleaseFacts, at: Whereabouts) -> str:
     ahead = [leg for leg in legs_of(plan) if leg.first > here]
     if not ahead:
         return f"{new} is promoted"
-    words = leg_words(ahead[0], plan, can_answer=0)
+    words = leg_words(ahead[0], plan)
     if ahead[0].kind == "shift":
         words = f"{ahead[0].weight}% to {new}"
         if len(ahead) > 1:
-            words += (
-                f", then {leg_words(ahead[1], plan, can_answer=0)}"
-                if ahead[1].kind in ("judge", "bake")
-                else ""
-            )
+            words += f", then {leg_words(ahead[1], plan)}" if ahead[1].kind in ("judge", "bake") else ""
     return words
 
 

@@ -8,7 +8,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.release.model import Approval, ReleaseEntry, Status
 from candlefish.views.actions import release_actions
 from candlefish.views.entries import entry_view
-from candlefish.views.evidence import evidence_view, lasting_words, point_of, seconds_more
+from candlefish.views.evidence import evidence_view, lasting_words, points_of, seconds_more
 from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import (
     ActionView,
@@ -63,7 +63,7 @@ def release_view(facts: ReleaseFacts, reader: Reader, catalog: Catalog) -> Relea
         holds=tuple(hold.reason for hold in holds),
         timeline=tuple(entry_view(entry, catalog, release.environment) for entry in facts.entries),
         older=facts.older,
-        points=tuple(point_of(window) for window in facts.windows),
+        points=points_of(facts.windows),
         actions=actions,
         command=_command(facts, question, actions),
         train=release.train,

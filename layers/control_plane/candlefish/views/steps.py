@@ -9,7 +9,7 @@ import msgspec
 
 from candlefish.release.model import PlanStep, ReleaseEntry, Status, StepKind
 from candlefish.views.model import StepView
-from candlefish.views.words import lasting
+from candlefish.views.words import lasting, many
 
 State = Literal["done", "now", "next", "failed", "skipped"]
 # Which entry of a timeline says that a step of a kind is done.
@@ -165,15 +165,15 @@ def then_words(plan: Sequence[PlanStep], at: Whereabouts, *, can_answer: int, wi
     return words
 
 
-def leg_words(leg: Leg, plan: Sequence[PlanStep], *, can_answer: int) -> str:
-    """A leg that is to come."""
+def leg_words(leg: Leg, plan: Sequence[PlanStep], *, can_answer: int | None = None) -> str:
+    """A leg that is to come; `can_answer` is how many people can answer it, where that is to be said."""
     step = plan[leg.last]
     within = f", within {lasting(step.within)}" if step.within else ""
     match leg.kind:
         case "approve":
             somebody = "somebody else" if step.four_eyes else "somebody"
-            people = "person" if can_answer == 1 else "people"
-            return f"approval by {somebody} ({can_answer} {people} can){within}"
+            can = "" if can_answer is None else f" ({many(can_answer, 'person', 'people')} can)"
+            return f"approval by {somebody}{can}{within}"
         case "judge":
             return f"it is judged for at most {lasting(step.within)}"
         case "bake":
