@@ -20,6 +20,7 @@ from cli.screen.fleet import service_lines
 from cli.screen.printing import show, width
 from cli.stack import Stack
 from cli.terminal import as_json, document, echo
+from cli.watch import asked_for
 
 if TYPE_CHECKING:
     from candlefish.views.model import ServiceView
@@ -69,19 +70,7 @@ def deploy_command(
         request |= _of_live(stack, service)
     stack.ask("release", name, {key: value for key, value in request.items() if value})
     remember(stack.environment, releases=[name])
-    _asked_for(stack, name, follow=follow, train=False, as_json=as_json)
-
-
-def _asked_for(stack: Stack, name: str, *, follow: bool, train: bool, as_json: bool) -> None:
-    """Say the name of what was asked for, and follow it to its end where that is wished."""
-    if not as_json:
-        echo(name)
-    elif not follow:
-        document({"id": name})
-    if follow:
-        from cli.watch import follow as to_the_end
-
-        raise SystemExit(to_the_end(stack, name, train=train, as_json=as_json))
+    asked_for(stack, name, follow=follow, train=False, as_json=as_json)
 
 
 def _of_live(stack: Stack, service: str) -> dict[str, str]:
@@ -107,7 +96,7 @@ def train_command(stack: Stack, file: Any, follow: bool, as_json: bool) -> None:
     request = read_train(file.read(), file.name)
     name = new_name("train")
     stack.ask("train", name, msgspec.to_builtins(request))
-    _asked_for(stack, name, follow=follow, train=True, as_json=as_json)
+    asked_for(stack, name, follow=follow, train=True, as_json=as_json)
 
 
 _question_option = click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,16 @@ from candlefish.release.steer_release import Steered
 from cli.acting import new_name
 from cli.completion import complete_release, complete_service, remember
 from cli.exits import Exit
+from cli.looking import why_ended
 from cli.options import CATALOG, in_environment_at_once, in_environment_to_change
+from cli.progress import progress
 from cli.stack import Stack
-from cli.terminal import echo
+from cli.terminal import as_json, document, echo
+from cli.watch import asked_for
 
 if TYPE_CHECKING:
     from candlefish.release.model import AskedFreeze, Release
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 # How many releases of a service an undo looks back at.
 LOOKS_BACK = 100
 # Seconds between two looks at a rollback.
@@ -37,10 +38,6 @@ def _ask(stack: Stack, function: str, body: dict[str, Any]) -> Any:
         raise _ended(refusal) from refusal
 
 
-def _document(value: Any) -> None:
-    echo(json.dumps(msgspec.to_builtins(value), indent=2))
-
-
 def _ended(error: ControlPlaneError) -> SystemExit:
     echo(str(error), err=True)
     return SystemExit(Exit.UNKNOWN if isinstance(error, Unavailable) else Exit.REFUSED)
@@ -50,7 +47,7 @@ def _steer(stack: Stack, action: str, release: str, reason: str, plain: bool) ->
     answer = _ask(stack, "steer_release", {"action": action, "release": release, "reason": reason})
     said = msgspec.convert(answer, Steered)
     if plain:
-        _document(said)
+        document(said)
     else:
         echo(said.says)
 
@@ -59,7 +56,7 @@ def _steer(stack: Stack, action: str, release: str, reason: str, plain: bool) ->
 @click.argument("release", shell_complete=complete_release)
 @in_environment_at_once
 @click.option("--reason", default="", help="Why; it is kept with the release.")
-@_as_json
+@as_json
 def pause_command(stack: Stack, release: str, reason: str, as_json: bool) -> None:
     """Let RELEASE go no further until somebody resumes it; what harms users is still rolled back.
 
@@ -73,7 +70,7 @@ def pause_command(stack: Stack, release: str, reason: str, as_json: bool) -> Non
 @click.argument("release", shell_complete=complete_release)
 @in_environment_to_change
 @click.option("--reason", default="", help="Why; it is kept with the release.")
-@_as_json
+@as_json
 def resume_command(stack: Stack, release: str, reason: str, as_json: bool) -> None:
     """Let RELEASE go on that you paused, or that somebody else did if you are an approver.
 
@@ -86,7 +83,7 @@ def resume_command(stack: Stack, release: str, reason: str, as_json: bool) -> No
 @click.argument("release", shell_complete=complete_release)
 @in_environment_to_change
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
-@_as_json
+@as_json
 def promote_command(stack: Stack, release: str, reason: str, as_json: bool) -> None:
     """Give RELEASE all traffic now and promote it, without the rest of judging, baking and waiting.
 
@@ -100,7 +97,8 @@ def promote_command(stack: Stack, release: str, reason: str, as_json: bool) -> N
 @click.argument("release", shell_complete=complete_release)
 @in_environment_at_once
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
-def abort_command(stack: Stack, release: str, reason: str) -> None:
+@as_json
+def abort_command(stack: Stack, release: str, reason: str, as_json: bool) -> None:
     """End RELEASE while it runs: all traffic back, and its version is not remembered as bad.
 
     After it was promoted that is a rollback of its service, and this command refuses.
@@ -121,13 +119,18 @@ def abort_command(stack: Stack, release: str, reason: str) -> None:
         "only_running": True,
     }
     _ask(stack, "request_release", {"start": "rollback", "name": name, "input": request})
-    echo(f"{release} is aborted: all traffic goes back; its Pods drain")
-    while (found := stack.execution("rollback", name))["status"] == "RUNNING":
-        time.sleep(POLL)
+    echo(f"{release} is aborted: all traffic goes back; its Pods drain", err=as_json)
+    with progress(f"{asked.service}: draining"):
+        while (found := stack.execution("rollback", name))["status"] == "RUNNING":
+            time.sleep(POLL)
     if found["status"] != "SUCCEEDED":
-        echo(f"{found.get('error', found['status'])}: {found.get('cause', '')}", err=True)
+        echo(why_ended(found), err=True)
         raise SystemExit(Exit.REFUSED if found.get("error") == "NothingToRollBack" else Exit.FAILED)
-    echo(f"{asked.service} is back on what served before {release}")
+    says = f"{asked.service} is back on what served before {release}"
+    if as_json:
+        document({"release": release, "service": asked.service, "says": says})
+    else:
+        echo(says)
 
 
 @click.command()
@@ -135,7 +138,7 @@ def abort_command(stack: Stack, release: str, reason: str) -> None:
 @in_environment_at_once
 @click.option("--until", default="", help="Like 23:00, 2026-11-25T09:00 or 2h; local to the environment.")
 @click.option("--reason", default="", help="Why; it is kept and told.")
-@_as_json
+@as_json
 def freeze_command(stack: Stack, service: str, until: str, reason: str, as_json: bool) -> None:
     """Freeze releases of SERVICE, or of the whole environment, at once; without --until, show what is frozen.
 
@@ -155,7 +158,7 @@ def freeze_command(stack: Stack, service: str, until: str, reason: str, as_json:
 @click.argument("service", required=False, default="", shell_complete=complete_service)
 @in_environment_to_change
 @click.option("--reason", required=True, help="Why; it is told.")
-@_as_json
+@as_json
 def unfreeze_command(stack: Stack, service: str, reason: str, as_json: bool) -> None:
     """Lift the freeze of SERVICE, or that of the whole environment, before it ends by itself.
 
@@ -167,7 +170,7 @@ def unfreeze_command(stack: Stack, service: str, reason: str, as_json: bool) -> 
 def _told(answer: Any, plain: bool) -> None:
     said = msgspec.convert(answer, FreezesInForce)
     if plain:
-        _document(said)
+        document(said)
     else:
         echo(said.says)
 
@@ -178,7 +181,7 @@ def _show(stack: Stack, service: str, plain: bool) -> None:
     asked = DynamoFreezes(stack.client("dynamodb"), stack.table, stack.environment).get()
     found = asked.in_force(time.time(), service or None)
     if plain:
-        _document(found)
+        document(found)
         return
     for each in found:
         echo(_line(stack, each))
@@ -203,7 +206,10 @@ def _line(stack: Stack, freeze: AskedFreeze) -> str:
 @click.option("--reason", required=True, help="Why; it is kept with the release.")
 @click.option("--break-glass", default="", help="Why a freeze window shall not stop this release.")
 @click.option("--follow/--no-follow", default=True, help="Follow the release until it is promoted or over.")
-def undo_command(stack: Stack, service: str, to: str, reason: str, break_glass: str, follow: bool) -> None:
+@as_json
+def undo_command(
+    stack: Stack, service: str, to: str, reason: str, break_glass: str, follow: bool, as_json: bool
+) -> None:
     """Release the version that served SERVICE before, or the one named by --to, through all steps.
 
     Its image and bundle come again, its configuration is the catalog's of today. A version known bad is refused. While the
@@ -222,11 +228,7 @@ def undo_command(stack: Stack, service: str, to: str, reason: str, break_glass: 
     request = _again(found, reason, record.stable_version.image if record.stable_version else "", break_glass)
     _ask(stack, "request_release", {"start": "release", "name": name, "input": request})
     remember(stack.environment, releases=[name])
-    echo(name)
-    if follow:
-        from cli.watch import follow as to_the_end
-
-        raise SystemExit(to_the_end(stack, name))
+    asked_for(stack, name, follow=follow, train=False, as_json=as_json)
 
 
 def _again(release: Release, reason: str, live: str, break_glass: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cli.exits import Exit
 from cli.following import ending, in_documents, in_lines, leaving
 from cli.looking import Look, Looker, looker
 from cli.options import in_environment
-from cli.terminal import as_json, echo
+from cli.terminal import as_json, document, echo
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -36,9 +36,15 @@ def watch_command(stack: Stack, release: str, until_question: bool, as_json: boo
     )
 
 
-def follow(stack: Stack, name: str, *, train: bool = False, as_json: bool = False) -> Exit:
-    """Follow what was started a moment ago under a name; with what that ends the command."""
-    return follow_it(stack, name, looker(stack, name, known="train" if train else "release"), as_json=as_json)
+def asked_for(stack: Stack, name: str, *, follow: bool, train: bool, as_json: bool) -> None:
+    """Say the name of what was asked for a moment ago, and follow it to its end where that is wished."""
+    if not as_json:
+        echo(name)
+    elif not follow:
+        document({"id": name})
+    if follow:
+        look = looker(stack, name, known="train" if train else "release")
+        raise SystemExit(follow_it(stack, name, look, as_json=as_json))
 
 
 def follow_it(stack: Stack, name: str, look: Looker, *, as_json: bool) -> Exit:

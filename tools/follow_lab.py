@@ -155,7 +155,11 @@ def follow(page: str, tree: Path, say: Callable[[str], None]) -> int:
     """
     values = yours(page)
     said = (tree / page).read_text()
-    given = {"service": values.get("SERVICE", ""), "environment": values.get("ENV", ""), "ends": "|| test $? -eq 5"}
+    given = {
+        "service": values.get("SERVICE", ""),
+        "environment": values.get("ENV", ""),
+        "ends": "|| test $? -eq 5",
+    }
     around = {
         name: texts.get(page, "").format(**given) for name, texts in (("before", BEFORE), ("after", AFTER))
     }

@@ -1,0 +1,67 @@
+"""A captured terminal as an SVG: the text itself, a monospaced font that every machine has, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import groupby
+
+from rich.cells import get_character_cell_size
+from rich.style import Style
+from rich.text import Text
+
+CELL, LINE, MARGIN, BAR = 8.4, 18, 14, 30
+GROUND, INK, DIM, FRAME = "#16191f", "#d7dae0", "#8b93a1", "#2b303b"
+# Of the sixteen colours of a terminal, those that the screens use.
+COLOURS = {
+    "red": "#ff7b72",
+    "green": "#7ec699",
+    "yellow": "#e3b866",
+    "magenta": "#c8a2e8",
+    "cyan": "#79c0d9",
+}
+
+
+def svg_of(captured: str, columns: int, lines: int, title: str) -> str:
+    """An SVG of what `tmux capture-pane -e` captured. Pure."""
+    width, height = columns * CELL + 2 * MARGIN, BAR + lines * LINE + 2 * MARGIN
+    rows = "".join(_row(text, number) for number, text in enumerate(captured.split("\n")[:lines]))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" role="img" aria-label="{escape(title)}">\n<title>{escape(title)}</title>\n'
+        f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>\n'
+        f'<path d="M0 {BAR}h{width:.0f}" stroke="{FRAME}"/>\n'
+        f'<text x="{MARGIN}" y="20" fill="{DIM}" font-family="system-ui, sans-serif" font-size="12">{escape(title)}</text>\n'
+        f'<g font-family="ui-monospace, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" font-size="14" fill="{INK}" '
+        f'xml:space="preserve">\n{rows}</g>\n</svg>\n'
+    )
+
+
+def _row(ansi: str, number: int) -> str:
+    text = Text.from_ansi(ansi)
+    y = BAR + MARGIN + (number + 0.75) * LINE
+    out, column = [], 0
+    for style, run in groupby(_characters(text), key=lambda pair: pair[1]):
+        signs = "".join(sign for sign, _ in run)
+        cells = sum(get_character_cell_size(sign) for sign in signs)
+        if signs.strip():
+            # Each run is as wide as its cells, whatever font there is.
+            out.append(
+                f'<text x="{MARGIN + column * CELL:.1f}" y="{y:.1f}" textLength="{cells * CELL:.1f}" '
+                f'lengthAdjust="spacingAndGlyphs"{_attributes(style)}>{escape(signs)}</text>'
+            )
+        column += cells
+    return "".join(out) + ("\n" if out else "")
+
+
+def _characters(text: Text) -> list[tuple[str, Style]]:
+    styles = [Style() for _ in text.plain]
+    for span in text.spans:
+        for at in range(span.start, min(span.end, len(styles))):
+            styles[at] += span.style if isinstance(span.style, Style) else Style.parse(span.style)
+    return list(zip(text.plain, styles, strict=True))
+
+
+def _attributes(style: Style) -> str:
+    name = style.color.name.removeprefix("bright_") if style.color else ""
+    fill = COLOURS.get(name, DIM if style.dim else "")
+    return (f' fill="{fill}"' if fill else "") + (' font-weight="bold"' if style.bold else "")
