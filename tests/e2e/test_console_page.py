@@ -181,6 +181,33 @@ def test_an_action_says_what_it_will_do_takes_a_reason_and_tells_the_answer(
         assert dialog.count() == 0 and seen.wrong() == []
 
 
+def test_a_freeze_asks_until_when_and_why(made: Browser, fixture: Fixture) -> None:
+    fixture.answers["freezes"] = (200, {"says": "backend-api is frozen"})
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/services/backend-api")
+        page.get_by_role("button", name="Freeze").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Until").fill("2026-12-01T09:00")
+        dialog.get_by_label("Reason").fill("a sale")
+        dialog.get_by_role("button", name="Freeze now").click()
+        dialog.get_by_text("backend-api is frozen").wait_for()
+        # What was typed is the reader's time: nine in California.
+        assert fixture.posts() == [
+            ("/v1/freezes", {"service": "backend-api", "until": 1796144400, "reason": "a sale"})
+        ]
+
+
+def test_other_environments_are_seen_and_lead_nowhere(made: Browser, fixture: Fixture) -> None:
+    assert fixture.views["/fleet"]["here"] == "production"
+    for cell in fixture.views["/fleet"]["cells"]:
+        cell["release"] = f"of-{cell['environment']}"
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/")
+        links = page.evaluate("[...document.querySelectorAll('.matrix td a')].map((a) => a.hash)")
+        assert links and set(links) == {"#/releases/of-production"}
+        assert "asleep until 06:00" in page.locator(".matrix").inner_text()
+
+
 def test_a_refusal_is_told_where_the_reason_still_stands(made: Browser, fixture: Fixture) -> None:
     fixture.answers["answers"] = (
         403,

@@ -8,7 +8,7 @@ export const LABELS = {
   rollback: "Roll back", freeze: "Freeze", unfreeze: "Lift the freeze",
 };
 // Without a reason the next morning cannot be told why.
-const NEEDS_REASON = new Set(["deny", "pause", "promote", "abort", "rollback", "freeze"]);
+const NEEDS_REASON = new Set(["deny", "promote", "abort", "rollback", "freeze", "unfreeze"]);
 // What answers a question.
 export const ANSWERS = new Set(["approve", "deny"]);
 const LEADING = new Set(["approve", "resume"]);
