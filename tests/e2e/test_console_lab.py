@@ -25,7 +25,7 @@ from tests.support.quick_catalog import quick_catalog
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -35,9 +35,9 @@ ASKS, ANSWERS = "developer", "platform-lead"
 # Long enough for people to read, and for a judge to have some windows; the lab runs sixty times as fast.
 CHANGES = (
     ("strategies.yaml", "judge: {at_most: 1m}", "judge: {at_most: 4h}"),
+    ("strategies.yaml", "bake: {at_most: 1m}", "bake: {at_most: 1h}"),
     ("strategies.yaml", "rollback_window: 1h", "rollback_window: 12h"),
 )
-LONG = PATIENCE * 1000
 
 
 @contextmanager
@@ -82,29 +82,28 @@ def sign_in(seen: Visit, person: str, place: str) -> None:
     page.goto(f"{seen.url}/{place}")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name=person, exact=True).click()
-    page.locator(".me").get_by_text(person).wait_for(timeout=LONG)
+    seen.see(page.locator(".me").get_by_text(person), PATIENCE)
     assert page.url == f"{seen.url}/{place}"
 
 
 def press(seen: Visit, label: str, reason: str) -> str:
     """Press a button of the page, confirm with a reason; what the server answered."""
     page = seen.page
-    page.get_by_role("button", name=label).first.click(timeout=LONG)
+    seen.see(page.get_by_role("button", name=label).first, PATIENCE).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox").last.fill(reason)
     dialog.locator("button[type=submit]").click()
     answer = dialog.locator(".answer, .error")
-    answer.wait_for(timeout=LONG)
+    seen.see(answer, PATIENCE)
     assert "answer" in (answer.get_attribute("class") or ""), answer.inner_text()
     said = answer.inner_text()
     dialog.get_by_role("button", name="Close").click()
     return said
 
 
-def headline(seen: Visit, text: str) -> Locator:
-    found = seen.page.locator("h1").get_by_text(text)
-    found.wait_for(timeout=LONG)
-    return found
+def headline(seen: Visit, text: str) -> None:
+    print(f"{time.strftime('%X')} waits for: {text}")
+    seen.see(seen.page.locator("h1").get_by_text(text), PATIENCE)
 
 
 def entries(world: World, release: str) -> dict[str, dict[str, Any]]:
@@ -123,7 +122,7 @@ def test_a_release_is_held_answered_and_taken_back_in_the_page(
         sign_in(asks, ASKS, f"#/releases/{release}")
         began = time.monotonic()
         assert "operator" in asks.page.locator(".me").inner_text()
-        asks.page.locator(".timeline").get_by_text("shifted").first.wait_for(timeout=LONG)
+        asks.see(asks.page.locator(".timeline").get_by_text("shifted").first, PATIENCE)
 
         # Who released it holds it, and lets it go on.
         press(asks, "Pause", "looking at the logs first")
@@ -133,16 +132,16 @@ def test_a_release_is_held_answered_and_taken_back_in_the_page(
         press(asks, "Resume", "they are clean")
 
         # Who asks does not answer: somebody else finds the question in the fleet.
-        asks.page.locator(".question").wait_for(timeout=LONG)
+        asks.see(asks.page.locator(".question"), PATIENCE)
         assert asks.page.get_by_role("button", name="Approve").count() == 0
         assert ANSWERS in asks.page.locator(".question .not-mine").inner_text()
 
         sign_in(answers, ANSWERS, "#/")
         need = answers.page.locator(".need").filter(has_text=SERVICE)
-        need.wait_for(timeout=LONG)
+        answers.see(need, PATIENCE)
         answers.page.screenshot(path=pictures / "console-fleet.png")
         need.get_by_role("link").first.click()
-        answers.page.locator(".question").wait_for(timeout=LONG)
+        answers.see(answers.page.locator(".question"), PATIENCE)
         answers.page.screenshot(path=pictures / "console-question.png")
         answers.page.get_by_role("button", name="Approve").click()
         answers.page.screenshot(path=pictures / "console-confirm.png")
@@ -152,12 +151,12 @@ def test_a_release_is_held_answered_and_taken_back_in_the_page(
         assert approved["by"] == ANSWERS
         with visit(made, url, token=world.oidc.token(ANSWERS), color_scheme="dark") as dark:
             page = dark.go(f"#/releases/{release}")
-            page.locator(".plot canvas").first.wait_for(timeout=LONG)
+            dark.see(page.locator(".plot canvas").first, PATIENCE)
             page.wait_for_timeout(1000)
             page.screenshot(path=pictures / "console-release-dark.png", full_page=True)
 
         # Live for all, and taken back in its window.
-        answers.page.get_by_role("button", name="Roll back").wait_for(timeout=LONG)
+        answers.see(answers.page.get_by_role("button", name="Roll back"), PATIENCE)
         answers.page.screenshot(path=pictures / "console-release.png", full_page=True)
         press(answers, "Roll back", "customers report wrong totals")
         headline(answers, "rolled back")
@@ -188,7 +187,7 @@ def test_a_bad_release_takes_itself_back_before_their_eyes(
         phone.page.screenshot(path=pictures / "console-phone.png")
         # Its end is in the fleet until somebody has dealt with it.
         phone.go("#/")
-        phone.page.locator(".matrix").get_by_text("rolled back").first.wait_for(timeout=LONG)
+        phone.see(phone.page.locator(".matrix").get_by_text("rolled back").first, PATIENCE)
         assert seen.wrong() == [] and phone.wrong() == []
 
 
@@ -196,7 +195,7 @@ def test_every_other_place_answers_and_is_for_everybody(world: World, made: Brow
     with visit(made, address(world), token=world.oidc.token(ANSWERS)) as seen:
         for place in (f"services/{SERVICE}", "signals", "recovery", "calendar", "cost", "audit", ""):
             page = seen.go(f"#/{place}")
-            page.locator("h1").wait_for(timeout=LONG)
+            seen.see(page.locator("h1"), PATIENCE)
             assert page.locator("h1").inner_text() not in (
                 "No answer",
                 "There is no such place",
@@ -216,12 +215,12 @@ def test_every_other_place_answers_and_is_for_everybody(world: World, made: Brow
 def test_a_reader_sees_and_presses_nothing(world: World, made: Browser) -> None:
     with visit(made, address(world), token=world.oidc.token("visitor")) as seen:
         page = seen.go(f"#/services/{SERVICE}")
-        page.locator(".weights").wait_for(timeout=LONG)
+        seen.see(page.locator(".weights"), PATIENCE)
         assert page.locator(".actions .buttons button").count() == 0
     with visit(made, address(world), token=world.oidc.token("stranger")) as seen:
         page = seen.page
         page.goto(f"{seen.url}/#/")
-        page.get_by_text("You may not see this").wait_for(timeout=LONG)
+        seen.see(page.get_by_text("You may not see this"), PATIENCE)
     with visit(made, address(world), token=world.oidc.token(ANSWERS, exp=time.time() - 3600)) as seen:
         seen.page.goto(f"{seen.url}/#/")
-        seen.page.get_by_role("button", name="Sign in").wait_for(timeout=LONG)
+        seen.see(seen.page.get_by_role("button", name="Sign in"), PATIENCE)

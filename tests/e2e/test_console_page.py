@@ -478,6 +478,15 @@ def test_what_was_decided_is_opened_and_older_entries_are_loaded_when_asked_for(
         assert asked == [f"/v1/releases/{view['id']}/timeline?before={view['older']}"]
 
 
+def test_what_a_view_cannot_draw_is_said_and_the_rest_stays(made: Browser, fixture: Fixture) -> None:
+    fixture.views["/releases/release-canary"]["slots"] = [{"shape": "of a newer stack"}]
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-canary")
+        assert "could not be drawn" in page.locator("h1").inner_text()
+        page.get_by_role("link", name="Signals").click()
+        page.wait_for_selector(".signals")
+
+
 def test_the_page_of_another_version_is_loaded_anew(made: Browser, fixture: Fixture) -> None:
     with visit(made, fixture.url) as seen:
         page = seen.go("#/nowhere")

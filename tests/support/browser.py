@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / ".tools/node/node_modules/axe-core/axe.min.js"
@@ -85,6 +85,20 @@ class Visit:
         self.page.reload()
         self.page.wait_for_selector("h1")
         return self.page
+
+    def see(self, found: Locator, seconds: float) -> Locator:
+        """Wait for something to be seen; not for what cannot come any more, because the page broke."""
+        from playwright.sync_api import TimeoutError
+
+        for _ in range(max(1, round(seconds / 5))):
+            try:
+                found.wait_for(timeout=5000)
+                return found
+            except TimeoutError:
+                assert not self.errors, self.errors
+        raise AssertionError(
+            f"not seen within {seconds:.0f} s: {found}; there is: {self.page.locator('main').inner_text()[:600]}"
+        )
 
     def sideways(self) -> int:
         """Pixels by which the page is wider than the window."""

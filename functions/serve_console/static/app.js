@@ -1,5 +1,5 @@
 // The page: who reads, where they are, what the server says of it.
-import { html, render, useEffect, useMemo, useRef, useState } from "./html.js";
+import { html, render, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./html.js";
 import { Api } from "./api.js";
 import { setSkew } from "./clock.js";
 import { clock } from "./format.js";
@@ -78,8 +78,16 @@ function App({ problem }) {
       ${signedIn && !data && error && html`<${Trouble} error=${error} again=${again} />`}
       ${signedIn && !data && !error && path && html`<p class="boot" role="status">Loading.</p>`}
       ${route.view === "lost" && html`<h1 tabindex="-1" class="sentence">This place does not exist</h1><p><a href="#/">The fleet</a> has every service.</p>`}
-      ${data && View && (signedIn || session.until > 0) && html`<${View} key=${path} data=${data} route=${route} app=${app} />`}
+      ${data && View && (signedIn || session.until > 0) && html`<${Guard} key=${path}><${View} data=${data} route=${route} app=${app} /><//>`}
     </main>`;
+}
+
+// What a view cannot draw (a stack that is newer than an open page says things that it does not know) is said, and the rest stays.
+function Guard({ children }) {
+  const [error] = useErrorBoundary((what) => console.error(what));
+  if (!error) return children;
+  return html`<h1 tabindex="-1" class="sentence"><${Question} />This could not be drawn</h1><p>The page does not understand what the control plane said. Load it again; <code>candlefish status</code> shows the same.</p>
+    <div class="buttons"><button type="button" class="lead" onClick=${() => location.reload()}>Load it again</button></div>`;
 }
 
 const Fish = () => html`<svg viewBox="0 0 32 32" aria-hidden="true"><path d="M3 17c6-9 14-9 20-2l6-5c-1.5 4-1.5 8 0 12l-6-5c-6 7-14 7-20 0z" /></svg>`;

@@ -52,9 +52,9 @@ const PICTURES = [
   },
 ];
 
-function Picture({ picture, data, steps, versions, dark }) {
-  const place = useRef(null), plot = useRef(null), reading = useRef(null), now = useRef({ data, steps });
-  now.current = { data, steps };
+function Picture({ picture, data, moved, versions, dark }) {
+  const place = useRef(null), plot = useRef(null), reading = useRef(null), now = useRef(null);
+  now.current = { data, moved };
   const tell = (i) => {
     if (!reading.current) return;
     const at = i ?? now.current.data.x.length - 1;
@@ -76,7 +76,7 @@ function Picture({ picture, data, steps, versions, dark }) {
         { ...axis, grid, size: picture.ends ? 62 : 52, space: 36, splits: picture.ends ? () => [-1, 0, 1] : undefined, values: (u, at) => at.map(picture.format) },
       ],
       series: [{}, ...drawn.series], bands: drawn.bands,
-      hooks: { setCursor: [(u) => tell(u.cursor.idx)], draw: [(u) => drawMarks(u, marks(now.current.steps), picture.ends)] },
+      hooks: { setCursor: [(u) => tell(u.cursor.idx)], draw: [(u) => drawMarks(u, now.current.moved, picture.ends)] },
     };
     plot.current = new globalThis.uPlot(options, columns(now.current.data), box);
     tell(null);
@@ -90,7 +90,7 @@ function Picture({ picture, data, steps, versions, dark }) {
   useEffect(() => {
     plot.current?.setData(columns(data));
     tell(null);
-  }, [data, steps]);
+  }, [data]);
   return html`<figure class="picture">
     <figcaption><b>${picture.title}</b> <span class="muted">${picture.unit}</span><span class="reading" ref=${reading} aria-hidden="true"></span></figcaption>
     <div ref=${place} class="plot" aria-hidden="true"></div>
@@ -134,12 +134,13 @@ function drawMarks(u, moved, ends) {
 export function Pictures({ release }) {
   const dark = useTheme();
   const data = useMemo(() => series(release.points), [release.points]);
+  const moved = useMemo(() => marks(release.points), [release.points]);
   if (!release.points.length) return html`<section><h2>Pictures</h2><p class="empty">No window has been judged yet; pictures begin with the first.</p></section>`;
   const versions = { old: release.old?.label ?? "before", new: release.new.label };
   return html`<section class="pictures" aria-labelledby="pictures">
     <h2 id="pictures">How it went</h2>
     <p class="legend"><span class="version old"><i class="swatch" aria-hidden="true"></i><bdi>${versions.old}</bdi></span> <span class="version new"><i class="swatch" aria-hidden="true"></i><bdi>${versions.new}</bdi></span></p>
-    <div class="grid">${PICTURES.filter((picture) => picture.columns.some((key) => newest(data[key]) !== null)).map((picture) => html`<${Picture} key=${picture.title} picture=${picture} data=${data} steps=${release.steps} versions=${versions} dark=${dark} />`)}</div>
+    <div class="grid">${PICTURES.filter((picture) => picture.columns.some((key) => newest(data[key]) !== null)).map((picture) => html`<${Picture} key=${picture.title} picture=${picture} data=${data} moved=${moved} versions=${versions} dark=${dark} />`)}</div>
     ${newest(data.oldP95) === null && newest(data.newP95) === null && html`<p class="muted">Latency is not known: no source of numbers told it.</p>`}
     <details class="as-table"><summary>The same as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Windows"><table>
       <thead><tr><th scope="col">Window</th><th scope="col">To <bdi>${versions.new}</bdi></th><th scope="col"><bdi>${versions.old}</bdi> failed</th><th scope="col"><bdi>${versions.new}</bdi> failed</th><th scope="col"><bdi>${versions.old}</bdi> p95</th><th scope="col"><bdi>${versions.new}</bdi> p95</th></tr></thead>

@@ -30,9 +30,16 @@ function side(name, arm) {
   return { [`${name}Share`]: share, [`${name}Low`]: arm.low, [`${name}High`]: arm.high, [`${name}P95`]: arm.p95 };
 }
 
-// The steps that are marked in a picture: when traffic was moved, and to how much.
-export const marks = (steps) =>
-  steps.filter((step) => step.since && step.state !== "next" && (step.kind === "shift" || step.kind === "promote")).map((step) => ({ at: step.since, title: step.title }));
+// Where traffic was moved, and to how much; what each window had says when.
+export function marks(points) {
+  const moved = [];
+  let weight = null;
+  for (const point of points) {
+    if (point.weight !== weight && (weight !== null || point.weight > 0)) moved.push({ at: point.start, title: `${point.weight}%` });
+    weight = point.weight;
+  }
+  return moved;
+}
 
 // The newest that is known of a column; null where nothing is.
 export const newest = (column) => column.findLast((value) => value !== null) ?? null;

@@ -27,10 +27,11 @@ test("a window without length is left out", () => {
   assert.deepEqual(series([{ ...point(0, arm(1), arm(1)), end: 0 }]).x, []);
 });
 
-test("marks are where traffic was moved", () => {
-  const step = (kind, state, since) => ({ kind, state, since, title: kind });
-  const steps = [step("deploy", "done", 1), step("shift", "done", 5), step("judge", "now", 6), step("shift", "next", 0)];
-  assert.deepEqual(marks(steps), [{ at: 5, title: "shift" }]);
+test("marks are where traffic was moved, by what each window had", () => {
+  const weights = [0, 0, 10, 10, 50, 0].map((weight, n) => ({ ...point(60 * n, arm(1), arm(1)), weight }));
+  assert.deepEqual(marks(weights), [{ at: 120, title: "10%" }, { at: 240, title: "50%" }, { at: 300, title: "0%" }]);
+  assert.deepEqual(marks(weights.slice(2, 4)), [{ at: 120, title: "10%" }]);
+  assert.deepEqual(marks([]), []);
   assert.equal(newest([1, null, 2, null]), 2);
   assert.equal(newest([null]), null);
 });
