@@ -9,7 +9,9 @@ from candlefish.handler import handler
 from candlefish.views.serve_views import serve_views
 from candlefish.web import HttpAnswer, HttpRequest
 
-use = partial(serve_views, who=wire.readers(), views=wire.served(), document=wire.api_document)
+use = partial(
+    serve_views, who=wire.readers(), views=wire.served(), document=wire.api_document, others=wire.others()
+)
 
 
 @handler

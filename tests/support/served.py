@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ from candlefish.release.freeze import FreezesInForce
 from candlefish.release.model import Answered
 from candlefish.release.request_release import Started
 from candlefish.release.steer_release import Steered
-from candlefish.views.model import Reader, TimelinePage
+from candlefish.views.model import ColumnView, FleetView, Reader, TimelinePage
 from candlefish.views.openapi import ACTIONS, Action, document
 from candlefish.views.serve_views import serve_views
 from candlefish.views.sign_in import Session
@@ -77,8 +77,26 @@ def who(request: HttpRequest) -> Caller:
 READER = Reader("oidc:platform-lead", "platform-lead", ROLES)
 
 
+class Others:
+    """The other environments: `tokens` asked with, and what they give."""
+
+    def __init__(self, fleets: Sequence[FleetView] = (), silent: Sequence[ColumnView] = ()) -> None:
+        self.fleets, self.silent = fleets, silent
+        self.tokens: list[str] = []
+
+    def begin(self, token: str) -> Callable[[], tuple[Sequence[FleetView], Sequence[ColumnView]]]:
+        self.tokens.append(token)
+        return lambda: (self.fleets, self.silent)
+
+
 def look(
-    path: str, *, query: str = "", method: str = "GET", cases: Views | None = None, **headers: str
+    path: str,
+    *,
+    query: str = "",
+    method: str = "GET",
+    cases: Views | None = None,
+    others: Others | None = None,
+    **headers: str,
 ) -> HttpAnswer:
     """What serve_views answers to somebody who is signed in; `headers` are called like parameters."""
     said = {"authorization": f"Bearer {TOKEN}"} | {
@@ -87,7 +105,13 @@ def look(
     request = HttpRequest(
         raw_path=path, raw_query_string=query, headers=said, request_context=RequestContext(http=Http(method))
     )
-    return serve_views(request, who=who, views=(cases or Views()).all(), document=document)
+    return serve_views(
+        request,
+        who=who,
+        views=(cases or Views()).all(),
+        document=document,
+        others=(others or Others()).begin,
+    )
 
 
 def act(action: Action, path: str, body: bytes, authorization: str) -> HttpAnswer:
@@ -135,7 +159,9 @@ def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[
             },
             request_context=RequestContext(http=Http(method)),
         )
-        answered = serve_views(request, who=who, views=Views().all(), document=document)
+        answered = serve_views(
+            request, who=who, views=Views().all(), document=document, others=Others().begin
+        )
     start(f"{answered.status_code} .", list(answered.headers.items()))
     if answered.is_base64_encoded:
         return [base64.b64decode(answered.body)]

@@ -9,7 +9,17 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Cache, Database, Endpoint, Environment, Recovery, Replica, Routing
+from candlefish.catalog.model import (
+    Cache,
+    Catalog,
+    Console,
+    Database,
+    Endpoint,
+    Environment,
+    Recovery,
+    Replica,
+    Routing,
+)
 from candlefish.catalog.stack_parameters import NAMES, NOBODYS, PLACEHOLDER, derived, reach_of
 from candlefish.failover.model import Baseline, Run
 from candlefish.failover.steps.database import kept_name
@@ -266,6 +276,44 @@ def test_what_is_productions_is_denied_to_whatever_puts_others_to_sleep() -> Non
     assert f"arn:aws:eks:us-west-2:{PRODUCTION.account}:nodegroup/{PRODUCTION.cluster}/*" in found
     assert f"arn:aws:rds:us-west-2:{PRODUCTION.account}:db:{PRODUCTION.databases[0].identifier}" in found
     assert "ProductionArns" not in derived(PRODUCTION, one)
+
+
+def with_console(*names: str, **changed: str) -> Catalog:
+    """The catalog where these environments have a console."""
+    one = catalog()
+    console = Console(issuer="https://login.example.org", client="page", reader=("*",), **changed)
+    environments = {
+        name: msgspec.structs.replace(each, console=console if name in names else None)
+        for name, each in one.environments.items()
+    }
+    return msgspec.structs.replace(one, environments=environments)
+
+
+def test_who_signs_people_in_is_told_to_the_stack() -> None:
+    one = with_console("production")
+    said = derived(one.environments["production"], one)
+    assert (said["ConsoleIssuer"], said["ConsoleAudience"]) == ("https://login.example.org", "page")
+    assert "ConsoleSecretArn" not in said and "PeerArns" not in said
+    other = with_console("production", audience="api", secret="shop/console")
+    said = derived(other.environments["production"], other)
+    assert said["ConsoleAudience"] == "api"
+    assert said["ConsoleSecretArn"] == (
+        f"arn:aws:secretsmanager:*:{PRODUCTION.account}:secret:shop/console-??????"
+    )
+    assert not {name for name in derived(PRODUCTION, catalog()) if name.startswith(("Console", "Peer"))}
+
+
+def test_environments_with_a_console_ask_each_other_and_no_other() -> None:
+    one = with_console("production", "staging")
+    accounts = {name: each.account for name, each in one.environments.items()}
+    said = derived(one.environments["production"], one)
+    assert said["PeerArns"] == (
+        f"arn:aws:lambda:us-west-2:{accounts['staging']}:function:candlefish-staging-serve-views:live"
+    )
+    assert said["PeerAccount1"] == accounts["staging"] and "PeerAccount2" not in said
+    back = derived(one.environments["staging"], one)
+    assert back["PeerAccount1"] == accounts["production"]
+    assert "PeerArns" not in derived(one.environments["development"], one)
 
 
 def test_a_drill_reaches_the_snapshots_of_its_databases_and_none_of_a_name_that_begins_alike() -> None:

@@ -12,12 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from candlefish.catalog.model import ROLES
-from candlefish.views.model import FleetView, ReleaseView
+from candlefish.views.model import ColumnView, FleetView, ReleaseView
 from candlefish.views.openapi import document
 from candlefish.views.routes import VIEW_ROUTES, ViewRoute
 from candlefish.views.serve_views import serve_views
 from candlefish.web import Http, HttpRequest, RequestContext
-from tests.support.served import READER, TOKEN, Views, look, read, who
+from tests.support.served import READER, TOKEN, Others, Views, look, read, who
 from tests.support.views import fleet, fleet_of, release_hostile
 
 
@@ -63,7 +63,11 @@ def served(view: object) -> dict[str, str]:
         request_context=RequestContext(http=Http("GET")),
     )
     return serve_views(
-        request, who=who, views=SimpleNamespace(fleet=lambda reader: view), document=document
+        request,
+        who=who,
+        views=SimpleNamespace(fleet=lambda reader: view),
+        document=document,
+        others=Others().begin,
     ).headers
 
 
@@ -122,7 +126,7 @@ def test_services_are_picked_by_name() -> None:
         ("/v1/releases/" + "r" * 81, "", 404, "nothing to look at"),
         ("/v1/services/<b>", "", 404, "nothing to look at"),
         ("", "", 404, "nothing to look at"),
-        ("/v1/fleet", "before=x", 400, "takes no 'before' in its query; it takes services"),
+        ("/v1/fleet", "before=x", 400, "takes no 'before' in its query; it takes only, services"),
         ("/v1/me", "a=1", 400, "it takes none"),
         ("/v1/signals", "before=1&before=2", 400, "says one thing twice"),
         ("/v1/signals", "before=%1b%5B31m", 400, "printable text"),
@@ -164,3 +168,21 @@ def test_the_reader_is_who_signed_in_with_the_roles_that_he_has() -> None:
     look("/v1/me", cases=cases)
     ((_, (reader,)),) = cases.asked
     assert (reader.principal, reader.name, reader.roles) == ("oidc:platform-lead", "platform-lead", ROLES)
+
+
+def test_other_environments_are_asked_with_the_readers_own_token_and_no_further() -> None:
+    view = fleet()
+    one = replace(view, environments=view.environments[:1], cells=(), needs=(), here="staging")
+    away = ColumnView("development", False, "not known: silent", "unknown", unknown="silent")
+    others = Others([one], [away])
+    shown: FleetView = read(look("/v1/fleet", others=others), FleetView)
+    assert others.tokens == [TOKEN]
+    assert [column.environment for column in shown.environments] == [
+        *(column.environment for column in (*view.environments, *one.environments)),
+        "development",
+    ]
+    assert shown.here == view.here
+    # Whom another environment asks asks no other, and no other view is of several.
+    look("/v1/fleet", query="only=here", others=others)
+    look("/v1/me", others=others)
+    assert others.tokens == [TOKEN]

@@ -22,6 +22,7 @@ from candlefish.invocation import seconds_left
 from candlefish.settings import Setting, Settings
 
 if TYPE_CHECKING:
+    from candlefish.adapters.aws.peers import Others
     from candlefish.adapters.http.callers import Callers
     from candlefish.adapters.kubernetes.api import Api
     from candlefish.adapters.kubernetes.shares import ShareOfPods
@@ -151,6 +152,15 @@ def served() -> Views:
     """All views, for who serves them: what they are made from is built at the start, and not while somebody waits."""
     looking(), failovers(), drills_and_audits(), kept_bills(), signal_history()
     return views()
+
+
+def others() -> Callable[[str], Callable[[], Others]]:
+    """Asks the catalog's other environments for their fleets."""
+    from candlefish.adapters.aws.peers import PATIENCE, PeerFleets
+    from candlefish.catalog.stack_parameters import peers_of
+
+    lambdas = partial(client, "lambda", read_timeout=PATIENCE)
+    return PeerFleets(peers_of(declared(), catalog()), catalog(), lambdas).begin
 
 
 def readers() -> Callable[[HttpRequest], Caller]:

@@ -18,6 +18,10 @@ from candlefish.names import INSTANCE, bounded_name, mark_of, partition_of
 LONGEST = 1_800
 PRODUCTION_ARNS = "ProductionArns"
 OWNER_TOPICS = "OwnerTopicArns"
+PEERS = "PeerArns"
+# Other accounts that may ask a stack for its fleet; each is a permission of its own in the template.
+MOST_ACCOUNTS = 4
+ACCOUNTS = tuple(f"PeerAccount{number}" for number in range(1, MOST_ACCOUNTS + 1))
 # In place of what the catalog cannot know and nobody has written yet.
 PLACEHOLDER = "TO-BE-FILLED"
 
@@ -49,6 +53,8 @@ def derived(environment: Environment, catalog: Catalog) -> dict[str, str]:
     values |= reach_of(environment).parameters
     values |= _console(environment)
     _write(OWNER_TOPICS, _topics(environment, catalog), values, [])
+    _write(PEERS, peers_of(environment, catalog).values(), values, [])
+    values |= dict(zip(ACCOUNTS, _asking(environment, catalog), strict=False))
     if not environment.production:
         _write(PRODUCTION_ARNS, _production(catalog), values, [])
     if (partition := partition_of(environment.region)) != "aws":
@@ -68,6 +74,23 @@ def _console(environment: Environment) -> dict[str, str]:
             f"{_arn(environment, 'secretsmanager', '*')}:secret:{console.secret}-??????"
         )
     return values
+
+
+def peers_of(environment: Environment, catalog: Catalog) -> dict[str, str]:
+    """What shows the views of the catalog's other environments with a console, each in its own region, by their names."""
+    partition = partition_of(environment.region)
+    return {
+        name: f"{_arn(other, 'lambda', other.region)}:function:candlefish-{name}-serve-views:live"
+        for name, other in catalog.environments.items()
+        if environment.console and other.console and other.name != environment.name
+        if partition_of(other.region) == partition
+    }
+
+
+def _asking(environment: Environment, catalog: Catalog) -> list[str]:
+    """Other accounts from which an environment is asked for its fleet."""
+    others = (catalog.environments[name] for name in peers_of(environment, catalog))
+    return sorted({other.account for other in others} - {environment.account})
 
 
 def _topics(environment: Environment, catalog: Catalog) -> Iterator[str]:
@@ -206,6 +229,7 @@ NOBODYS: Mapping[str, str] = {
     "HostedZoneArns": "route53:::hostedzone/NONE",
     "RoutingControlArns": "route53-recovery-control::000000000000:controlpanel/none",
     "BucketArns": "s3:::candlefish-none",
+    PEERS: "lambda:us-east-1:000000000000:function:none",
     OWNER_TOPICS: "sns:us-east-1:000000000000:none",
     PRODUCTION_ARNS: "rds:us-east-1:000000000000:db:none",
 }
@@ -216,7 +240,10 @@ NAMES = (
     "CostTarget",
     "ConsoleIssuer",
     "ConsoleAudience",
+    "ConsoleSecretArn",
     *_ARNS,
+    PEERS,
+    *ACCOUNTS,
     OWNER_TOPICS,
     PRODUCTION_ARNS,
 )

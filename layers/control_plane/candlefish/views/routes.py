@@ -36,6 +36,8 @@ class Parameter(msgspec.Struct, frozen=True):
 BEFORE = Parameter("before", "Where the page before this one ended: its `older`.")
 SERVICES = Parameter("services", "Names of services with commas between: only these. All without it.")
 
+ONLY = Parameter("only", "`here`: the environment that answers, without the others of its catalog.")
+
 
 class ViewRoute(msgspec.Struct, frozen=True):
     """Something to look at.
@@ -60,7 +62,7 @@ VIEW_ROUTES = (
         FleetView,
         "Everything at a glance, and what needs a person.",
         ("reader",),
-        (SERVICES,),
+        (SERVICES, ONLY),
     ),
     ViewRoute(
         "/v1/services/{service}",

@@ -9,15 +9,16 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from candlefish.catalog.roles import Caller
 from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
-from candlefish.views.model import FleetView, Reader
-from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, OPENAPI, SERVICES, VIEW_ROUTES, ViewRoute
+from candlefish.views.fleet_view import beside_each_other
+from candlefish.views.model import ColumnView, FleetView, Reader
+from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, ONLY, OPENAPI, SERVICES, VIEW_ROUTES, ViewRoute
 from candlefish.web import PROBLEM, SHIELDS, HttpAnswer, HttpRequest, matched, problem
 
 # Smaller than this, compressing saves nothing. Bytes.
@@ -38,6 +39,7 @@ def serve_views(
     who: Callable[[HttpRequest], Caller],
     views: Any,
     document: Callable[[], Mapping[str, Any]],
+    others: Callable[[str], Callable[[], tuple[Sequence[FleetView], Sequence[ColumnView]]]],
 ) -> HttpAnswer:
     """The answer to a look.
 
@@ -49,6 +51,9 @@ def serve_views(
         The use cases, as methods by the names that rows have.
     document
         The OpenAPI document.
+    others
+        Begins to ask the other environments with a token; what it gives collects their fleets, and columns of those that
+        are silent.
     """
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request.method)
@@ -60,7 +65,12 @@ def serve_views(
         asked = _asked(request, row)
         reader = Reader(caller.principal, caller.person, caller.roles)
         said = {**named, "before": "", **asked, "reader": reader}
+        # Side by side with this one. Who shows no token but signs with IAM asks each of them himself.
+        beside = row.view == "fleet" and request.bearer and asked.get(ONLY.name) != "here"
+        collect = others(request.bearer) if beside else None
         view = getattr(views, row.view)(*(said[name] for name in row.takes))
+        if collect is not None and any(found := collect()):
+            view = beside_each_other(view, *found)
         if SERVICES.name in asked:
             view = _only(view, asked[SERVICES.name])
         return _answer(request, msgspec.json.encode(view))

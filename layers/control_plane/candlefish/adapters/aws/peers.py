@@ -1,0 +1,96 @@
+"""The fleets of the catalog's other environments, asked by invoking what shows them there, side by side.
+
+The reader's own token goes with it, and each of them looks at it and at his roles again by its own part of the catalog:
+nobody sees at one environment what another would not show him. One that does not answer in time is a column that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from candlefish.catalog.model import Catalog
+from candlefish.views.fleet_view import silent_column
+from candlefish.views.model import ColumnView, FleetView
+from candlefish.web import HttpAnswer
+
+# So long the others are waited for, in seconds.
+PATIENCE = 4.0
+Others = tuple[list[FleetView], list[ColumnView]]
+# What there is no control plane of is no column.
+_NOT_THERE = "ResourceNotFoundException"
+
+
+class PeerFleets:
+    """Asks the others. `arns` are their functions by environment; `client_of` gives Lambda's client of a region."""
+
+    def __init__(
+        self,
+        arns: Mapping[str, str],
+        catalog: Catalog,
+        client_of: Callable[[str], Any],
+        patience: float = PATIENCE,
+    ) -> None:
+        self._arns, self._catalog, self._client_of = arns, catalog, client_of
+        self._patience = patience
+        # Who was not waited for may still be asked when the next reader comes.
+        self._pool = ThreadPoolExecutor(1 + 3 * len(arns), thread_name_prefix="peer")
+
+    def begin(self, token: str) -> Callable[[], Others]:
+        """Ask all of them for what who has the token may see; the answers when they are collected."""
+        asked = {name: self._pool.submit(self._ask, arn, token) for name, arn in self._arns.items()}
+        return lambda: self._collect(asked)
+
+    def _collect(self, asked: Mapping[str, Future[FleetView | str | None]]) -> Others:
+        done, _ = wait(asked.values(), timeout=self._patience)
+        fleets, silent = [], []
+        for name, future in asked.items():
+            if future not in done:
+                found: FleetView | str | None = (
+                    f"its control plane did not answer within {self._patience:g} s"
+                )
+            else:
+                found = future.result()
+            if isinstance(found, FleetView):
+                fleets.append(found)
+            elif found is not None:
+                silent.append(silent_column(name, self._catalog, found))
+        return fleets, silent
+
+    def _ask(self, arn: str, token: str) -> FleetView | str | None:
+        """A fleet, or why there is none; None where there is no such control plane."""
+        event = {
+            "version": "2.0",
+            "rawPath": "/v1/fleet",
+            "rawQueryString": "only=here",
+            "headers": {"authorization": f"Bearer {token}"},
+            "requestContext": {"http": {"method": "GET"}},
+        }
+        try:
+            answer = self._client_of(arn.split(":")[3]).invoke(
+                FunctionName=arn, Payload=msgspec.json.encode(event)
+            )
+            payload = answer["Payload"].read()
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            return None if code == _NOT_THERE else f"its control plane does not let this one ask ({code})"
+        except (BotoCoreError, OSError) as error:
+            return f"its control plane does not answer ({type(error).__name__})"
+        if answer.get("FunctionError"):
+            return "its control plane failed at showing its views; look at its logs"
+        return _read(payload)
+
+
+def _read(payload: bytes) -> FleetView | str:
+    try:
+        said = msgspec.json.decode(payload, type=HttpAnswer)
+        if said.status_code == 200:
+            return msgspec.json.decode(said.body, type=FleetView)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return "its control plane answers in another way than this one; deploy both from the same version"
+    words = {401: "it signs people in elsewhere", 403: "you have no role there"}
+    return words.get(said.status_code, f"its control plane answered {said.status_code}")
