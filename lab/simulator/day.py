@@ -30,6 +30,7 @@ from lab.simulator.plan import (
     PostTurned,
     ReleaseAsked,
     RollbackAsked,
+    SteeringAsked,
     TrainAsked,
     WeatherTurned,
 )
@@ -223,6 +224,32 @@ class _Play:
     def _roll_back(self, each: RollbackAsked) -> None:
         self._person(partial(self.site.roll_back, each.service, by=each.by))
 
+    def _steer(self, each: SteeringAsked) -> None:
+        if each.action == "freeze":
+            body = {
+                "service": each.service,
+                "until": f"{round(max(each.lasts, 60.0))}s",
+                "reason": "a day's plan",
+            }
+            self._person(partial(self.site.post, "freeze", body, each.by))
+            return
+        holder = self.site.record(each.service).holder
+        if holder is None:
+            return
+        if each.action == "abort":
+            request = {"release": holder.release, "disposition": "rejected", "only_running": True}
+            self._person(partial(self.site.roll_back, each.service, by=each.by, **request))
+            return
+        self._person(partial(self._say, each.action, holder.release, each.by))
+        if each.action == "pause" and each.lasts:
+            resume = partial(self._person, partial(self._say, "resume", holder.release, each.by))
+            self.site.kernel.later(each.lasts, resume, "a person resumes")
+
+    def _say(self, action: str, release: str, by: str) -> None:
+        body = {"action": action, "release": release, "reason": "a day's plan"}
+        status, said = self.site.post("steer_release", body, by)
+        self.timeline.say("person", f"{by} says {action} to {release}", status=status, said=str(said)[:160])
+
     def _stop(self, each: ExecutionStopped) -> None:
         def of(run: Execution) -> bool:
             machine = run.machine.name.rpartition("-")[2]
@@ -300,6 +327,7 @@ _HAPPENS: Mapping[type[Happening], Callable[[_Play, Any], None]] = {
     ConfigurationAsked: _Play._configure,
     TrainAsked: _Play._train,
     RollbackAsked: _Play._roll_back,
+    SteeringAsked: _Play._steer,
     ExecutionStopped: _Play._stop,
     AlertFired: _Play._alert,
     PodsLost: _Play._pods,

@@ -30,6 +30,8 @@ SHARED_WITHIN = 1200.0
 REPAIRS = frozenset({"reconcile_traffic", "finish_rollback"})
 # A version that leaves so large a share of its requests without an answer is bad whatever else it does.
 LOST = 0.1
+# A function that began before a freeze was written does not see it; it lives no longer than this, in seconds.
+FREEZE_SEEN_WITHIN = 120.0
 # The states in which a release's timeline ends.
 ENDINGS = frozenset({"promoted", "rolled_back", "refused"})
 
@@ -151,6 +153,19 @@ class Invariants:
             self.say("I4", f"{after.name} is being rolled back and wants {after.desired}")
         if before.stable and after.stable is None:
             self.say("I3", f"{after.name} lost its stable version")
+        self._held_back(before, after)
+
+    def _held_back(self, before: ServiceRecord, after: ServiceRecord) -> None:
+        """I10: nothing goes forward while it is held, but a rollback; what is aborted was not promoted before."""
+        grew = [slot for slot in SLOTS if after.desired[slot] > before.desired[slot]]
+        if before.stops and before.holder and not after.rollback:
+            if any(before.slots[slot].state == "candidate" for slot in grew):
+                self.say("I10", f"{after.name} is held and went from {before.desired} to {after.desired}")
+            if after.holder is None and not before.rollback:
+                self.say("I10", f"{before.holder.release} was promoted while it was held")
+        rolled = after.rollback
+        if rolled and before.holder is None and rolled.disposition == "rejected" and "-by-hand-" in rolled.id:
+            self.say("I10", f"{rolled.id} aborted {rolled.release}, which was promoted before")
 
     def _slots_keep_their_pods(self) -> None:
         """I5: nothing scales down what is weighted, undrained or inside the rollback window."""
@@ -394,6 +409,7 @@ class Invariants:
         yield from self._judged()
         yield from self._unanswered()
         yield from self._experiments()
+        yield from self._frozen()
         for run in self.site.machines.executions:
             if run.status in ("FAILED", "TIMED_OUT") and not run.cause:
                 yield "unexplained", f"{run.name} ended {run.status} without a cause"
@@ -453,6 +469,7 @@ class Invariants:
             if lost < LOST or not any(step.kind == "judge" for step in release.plan) or self._was_live(id):
                 continue
             asked = any(entry.evidence.get("action") == "ask" for entry in judged)
+            asked = asked or any(entry.kind == "promote_now" for entry in entries)
             if not asked and any(entry.kind == "promoted" for entry in entries):
                 yield "promoted", f"{id} was promoted, and {lost:.0%} of its requests get no answer"
 
@@ -464,7 +481,7 @@ class Invariants:
             begun, ended = kinds.count("experiment"), kinds.count("experiment_ended")
             if begun > MOST_EXPERIMENTS or release.experiments > MOST_EXPERIMENTS:
                 yield "experiments", f"{id} made {max(begun, release.experiments)} experiments"
-            if "promoted" in kinds and ended < release.experiments:
+            if "promoted" in kinds and ended < release.experiments and "promote_now" not in kinds:
                 yield "experiments", f"{id} was promoted in the middle of an experiment"
             behaviour = self.site.ground.versions.of_image(release.version.image)
             if behaviour is None or not behaviour.poisons or release.service in self.site.broke:
@@ -473,11 +490,24 @@ class Invariants:
                 continue
             said = [e.evidence.get("action", e.evidence.get("outcome")) for e in self.site.entries(id)]
             partial = any(0 < step.weight < 100 for step in release.plan if step.kind == "shift")
-            if partial and "promoted" in kinds and not {"ask", "unclear"} & set(said):
+            insisted = bool({"ask", "unclear"} & set(said)) or "promote_now" in kinds
+            if partial and "promoted" in kinds and not insisted:
                 yield (
                     "promoted",
                     f"{id} was promoted, and {behaviour.poisons:.0%} of all requests fail with it",
                 )
+
+    def _frozen(self) -> Iterator[tuple[str, str]]:
+        """I10: no release began while somebody had frozen its service, but one that says why it cannot wait."""
+        freezes = self.site.ports["asked_freezes"].get().freezes
+        for id, release in self.site.ports["journal"].releases.items():
+            if release.break_glass or not release.generation:
+                continue
+            for each in freezes:
+                # Whoever looks at the freezes at this moment does not see it yet.
+                since, until = each.since + FREEZE_SEEN_WITHIN, each.lifted_at or each.until
+                if each.service in ("", release.service) and since <= release.started_at < until:
+                    yield "I10", f"{id} began at {release.started_at:.0f}, frozen since {each.since:.0f}"
 
     def _was_live(self, id: str) -> bool:
         """Whether an earlier release promoted the same image: another configuration of it changes none of what it does."""
@@ -497,7 +527,7 @@ class Invariants:
             kinds = self.site.kinds(id)
             if "promoted" not in kinds or not any(step.kind == "approve" for step in release.plan):
                 continue
-            yes = ("approved", "approval_given")
+            yes = ("approved", "approval_given", "promote_now")
             by = {entry.by for entry in self.site.entries(id) if entry.kind in yes}
             needed = 2 if release.requested_by == UNKNOWN else 1
             if len(by) < needed or release.requested_by in by:

@@ -80,6 +80,18 @@ class RollbackAsked(Happening, frozen=True, kw_only=True):
     by: str
 
 
+class SteeringAsked(Happening, frozen=True, kw_only=True):
+    """Somebody pauses the release of a service that runs, promotes it now, aborts it, or freezes releases for a while.
+
+    `lasts` is how long a pause or freeze is meant for, in seconds; 0: nobody comes back to it.
+    """
+
+    service: str
+    action: Literal["pause", "promote", "abort", "freeze"]
+    by: str
+    lasts: float = 0.0
+
+
 class ExecutionStopped(Happening, frozen=True, kw_only=True):
     """Somebody stops an execution in the console: the newest of a service's that still runs."""
 
@@ -180,6 +192,7 @@ class Day(msgspec.Struct, frozen=True):
         | ConfigurationAsked
         | TrainAsked
         | RollbackAsked
+        | SteeringAsked
         | ExecutionStopped
         | AlertFired
         | PodsLost
@@ -279,6 +292,7 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
     happenings += _configurations(random.Random(f"configuration/{seed}"), everybody, hours)
     stateful, more = _stateful(random.Random(f"stateful/{seed}"), cast, hours)
     happenings += more
+    happenings += _steerings(random.Random(f"steering/{seed}"), happenings, everybody)
     migrated, happenings = _migrations(random.Random(f"jobs/{seed}"), happenings, cast)
     happenings.sort(key=lambda each: each.at)
     return Day(
@@ -385,6 +399,34 @@ def _configurations(chance: random.Random, cast: Cast, hours: float) -> list[Hap
     """On a third of the days: releases of another configuration of what is live."""
     count = chance.randint(1, 2) if chance.random() < 0.35 else 0
     return [_timed(chance, _configuration(chance, _moment(chance, hours), cast)) for _ in range(count)]
+
+
+def _steerings(chance: random.Random, happenings: Sequence[Happening], cast: Cast) -> list[Happening]:
+    """On half of the days: what people do to releases that run, in the minutes after one was asked for."""
+    asked = [each for each in happenings if isinstance(each, ReleaseAsked)]
+    if not asked or chance.random() < 0.5:
+        return []
+    made = []
+    for _ in range(chance.randint(1, 3)):
+        release = chance.choice(asked)
+        action: Literal["pause", "promote", "abort", "freeze"] = chance.choices(
+            ("pause", "promote", "abort", "freeze"), (4, 3, 1, 2)
+        )[0]
+        by = chance.choice(cast.approvers if action == "promote" and chance.random() < 0.8 else cast.people)
+        lasts = chance.choice((0.0, 60.0, 900.0, 7200.0)) if action in ("pause", "freeze") else 0.0
+        made.append(
+            _timed(
+                chance,
+                SteeringAsked(
+                    round(release.at + chance.expovariate(1 / 600), 1),
+                    service=release.service,
+                    action=action,
+                    by=by,
+                    lasts=lasts,
+                ),
+            )
+        )
+    return made
 
 
 def _moment(chance: random.Random, hours: float) -> float:

@@ -13,8 +13,8 @@ from candlefish.signals.model import Alert, Delivery
 from tests.exploration.actors import Troupe
 from tests.exploration.cluster import changed
 from tests.exploration.jobs import deleted, suspended
-from tests.exploration.product import DECIDER, ENDPOINT
-from tests.exploration.subject import ENVIRONMENT, NAMESPACE, SERVICE, decode, encode
+from tests.exploration.product import DECIDER, ENDPOINT, FREEZER, STEERER
+from tests.exploration.subject import ENVIRONMENT, LEAD, NAMESPACE, SERVICE, decode, encode
 from tests.exploration.world import State, object_at
 from tests.support.service import image
 
@@ -70,17 +70,48 @@ def _asked(troupe: Troupe, state: State, words: re.Match[str]) -> State:
         "name": f"rollback-{words[1]}",
         "input": {"service": SERVICE, "reason": "errors"},
     }
+    return _post(troupe, state, ENDPOINT, asked)
+
+
+def _post(troupe: Troupe, state: State, function: str, body: Mapping[str, Any]) -> State:
+    """A person of the catalog posts to a function's URL."""
     account = troupe.product.catalog.environments[ENVIRONMENT].account
     event = {
         "requestContext": {
             "http": {"method": "POST"},
-            "authorizer": {"iam": {"userArn": f"arn:aws:iam::{account}:user/platform-lead"}},
+            "authorizer": {"iam": {"userArn": f"arn:aws:iam::{account}:user/{LEAD}"}},
         },
         "headers": {"content-type": "application/json"},
-        "body": encode(asked).decode(),
+        "body": encode(body).decode(),
     }
-    new = troupe.invocation(troupe.product.arn(ENDPOINT), event)
+    new = troupe.invocation(troupe.product.arn(function), event)
     return state._replace(actors=(*state.actors, new))
+
+
+def _steered(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    """As `candlefish pause`, `resume` and `promote` do; the reason says which release was meant."""
+    action, release = words[1], words[2]
+    if action == "resume":
+        state = state._replace(resumed=(*state.resumed, release))
+    return _post(troupe, state, STEERER, {"action": action, "release": release, "reason": release})
+
+
+def _aborted(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    """As `candlefish abort` does."""
+    request = {
+        "service": SERVICE,
+        "release": words[1],
+        "reason": "wrong image",
+        "disposition": "rejected",
+        "only_running": True,
+    }
+    return _post(
+        troupe, state, ENDPOINT, {"start": "rollback", "name": f"abort-{words[1]}", "input": request}
+    )
+
+
+def _frozen(troupe: Troupe, state: State, words: re.Match[str]) -> State:
+    return _post(troupe, state, FREEZER, {"until": state.clock + 86400.0, "reason": "an incident"})
 
 
 def _autoscaler_deleted(troupe: Troupe, state: State, words: re.Match[str]) -> State:
@@ -128,6 +159,9 @@ ACTS: dict[str, Act] = {
     r"rollback (\w+)": _rollback,
     r"alert (\w+)": _alert,
     r"ask for rollback (\w+)": _asked,
+    r"(pause|resume|promote) (release\d+)": _steered,
+    r"abort (release\d+)": _aborted,
+    r"freeze": _frozen,
     r"delete the autoscaler of (blue|green)": _autoscaler_deleted,
     r"scale (blue|green) to (\d+)": _scaled,
     r"set the image of (blue|green) to v(\d+)": _image_changed,

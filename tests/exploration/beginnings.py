@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from candlefish.release.configuration import configured
+from candlefish.release.model import AskedFreeze
 from candlefish.release.payloads import watch_context
+from candlefish.release.record import AskedFreezes, add_freeze
 from candlefish.release.workload import objects_of
 from candlefish.service.model import SLOTS, RollbackRequest, Sharing, Slot, Version
 from candlefish.service.record import (
@@ -28,11 +30,11 @@ from tests.exploration.cluster import Asked, Stored, ask
 from tests.exploration.jobs import ends
 from tests.exploration.moves import Moves
 from tests.exploration.product import WINDOW
-from tests.exploration.subject import ENVIRONMENT, FIRST, NAMESPACE, SERVICE, Op, arn_of, encode
+from tests.exploration.subject import ENVIRONMENT, FIRST, FIRST_MOMENT, NAMESPACE, SERVICE, Op, arn_of, encode
 from tests.exploration.world import Flying, State, object_at, slots
 from tests.support.service import image
 
-NOW = 10_000.0
+NOW = FIRST_MOMENT
 # Longer than any release here takes.
 LEASE = 1500.0
 EMPTY = (Stored(),) * 5
@@ -322,8 +324,34 @@ def judging(troupe: Troupe) -> State:
 
 def looking(troupe: Troupe) -> State:
     """Release 2 has made its canary's weight 0, and is about to look what that shows."""
-    state = _played(troupe, serving(troupe), lambda state, op: state.experiments == 1)
+    state = _played(troupe, serving(troupe), lambda state, op: state.plan.experiments == 1)
     return _played(troupe, state, _begins("run_analysis"))
+
+
+def promoting(troupe: Troupe) -> State:
+    """Release 2 has all traffic, and is about to be promoted."""
+    return _played(troupe, serving(troupe), _begins("promote_release"))
+
+
+def frozen(troupe: Troupe) -> State:
+    """v1 serves, and somebody has frozen releases a while ago."""
+    return _freeze(serving(troupe))
+
+
+def frozen_while_deploying(troupe: Troupe) -> State:
+    """Release 2 is about to deploy, and somebody has frozen releases since it began."""
+    return _freeze(deploying(troupe))
+
+
+def frozen_before_weight(troupe: Troupe) -> State:
+    """Release 2 is scaled in blue and is told its next step, and somebody has frozen releases since it began."""
+    state = _played(troupe, serving(troupe), lambda state, op: slots(state)[0].replicas == PODS)
+    return _freeze(_played(troupe, state, _begins("next_step")))
+
+
+def _freeze(state: State) -> State:
+    freeze = AskedFreeze("", "an incident", "platform-lead", NOW - 1.0, NOW + 86400.0)
+    return state._replace(freezes=encode(add_freeze(AskedFreezes(ENVIRONMENT), freeze)))
 
 
 def late_weight(troupe: Troupe) -> State:
@@ -366,7 +394,7 @@ def _asks_for_bounds(state: State, op: Op) -> bool:
 def looking_late(troupe: Troupe) -> State:
     """Release 2 has put its second experiment into the plan, while the look that wanted the first is about to do so."""
     late = _straggler(troupe, serving(troupe), lambda state, op: op[0] == "plan.put")
-    state = _played(troupe, serving(troupe), lambda state, op: state.experiments == 2)
+    state = _played(troupe, serving(troupe), lambda state, op: state.plan.experiments == 2)
     return state._replace(actors=(*state.actors, late))
 
 

@@ -15,9 +15,11 @@ from candlefish.adapters.kubernetes.kinds import AUTOSCALERS, DEPLOYMENTS
 from candlefish.adapters.kubernetes.messages import MERGE
 from candlefish.adapters.kubernetes.objects import find_object
 from candlefish.release import (
+    begin_release,
     check_ready,
     drift,
     finish_rollback,
+    next_step,
     reconcile_cluster,
     reconcile_traffic,
     restore_traffic,
@@ -104,7 +106,7 @@ def _no_drain(stack: ExitStack) -> None:
 
 def _plan_without_condition(stack: ExitStack) -> None:
     def replan(self: ports.Journal, seen: Release, plan: tuple[PlanStep, ...]) -> None:
-        self._replay.ask("plan.put", None, seen.experiments + 1)
+        self._replay.ask("plan.put", None, ports._written(plan))
 
     instead(stack, ports.Journal, "replan", replan)
 
@@ -115,6 +117,34 @@ def _any_number_of_experiments(stack: ExitStack) -> None:
         return "" if release.experiments <= MOST_EXPERIMENTS else "enough"
 
     instead(stack, run_analysis, "why_not_experiment", why_not)
+
+
+# --- what people say ------------------------------------------------------------------------------
+
+
+def _held_weights(stack: ExitStack) -> None:
+    instead(stack, transitions, "_refuse_held", lambda record: None)
+
+
+def _of_whatever_release(stack: ExitStack) -> None:
+    instead(stack, transitions, "check_running", lambda record, release: None)
+
+
+def _abort_after_the_end(stack: ExitStack) -> None:
+    real = transitions.begin_rollback
+
+    def begin_rollback(record: ServiceRecord, request: Any, **more: Any) -> ServiceRecord:
+        return real(record, msgspec.structs.replace(request, only_running=False), **more)
+
+    instead(stack, restore_traffic, "begin_rollback", begin_rollback)
+
+
+def _begins_frozen(stack: ExitStack) -> None:
+    instead(stack, begin_release, "refuse_frozen", lambda *said, **more: None)
+
+
+def _goes_on_frozen(stack: ExitStack) -> None:
+    instead(stack, next_step, "refuse_frozen", lambda *said, **more: None)
 
 
 # --- the cluster ---------------------------------------------------------------------------------
@@ -258,6 +288,15 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("waiting until a slot is drained", _no_drain, ("rollback-while-shifting",)),
     Variant("the plan that a look has read", _plan_without_condition, ("experiment-late-look",)),
     Variant("at most two experiments", _any_number_of_experiments, ("experiment-innocent",)),
+    Variant(
+        "the plan that a look has read, beside a promotion", _plan_without_condition, ("promote-innocent",)
+    ),
+    Variant("the look at holds before weight grows", _held_weights, ("pause-while-shifting",)),
+    Variant("the look at holds before a promotion", _held_weights, ("pause-while-promoting",)),
+    Variant("the release that a pause or its end is meant for", _of_whatever_release, ("pause-of-another",)),
+    Variant("the end of a release that an abort looks at", _abort_after_the_end, ("abort-while-promoting",)),
+    Variant("the look at freezes before a release begins", _begins_frozen, ("frozen",)),
+    Variant("the look at freezes before users meet a version", _goes_on_frozen, ("frozen-before-weight",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),
     Variant("the resourceVersion that an apply carries", _apply_without_version, ("straggler",)),
     Variant("the fence of raise_to", _raise_without_fence, ("straggler-waking",)),

@@ -10,7 +10,7 @@ from candlefish.service.model import SLOTS, Version, all_to, other
 from candlefish.service.record import ServiceRecord
 from tests.exploration.cluster import Slot as Running
 from tests.exploration.jobs import MIGRATE, is_complete
-from tests.exploration.subject import record_of
+from tests.exploration.subject import FIRST_MOMENT, SERVICE, freezes_of, record_of
 from tests.exploration.world import State, is_undrained, slots
 
 
@@ -20,16 +20,19 @@ def broken_by(before: State, after: State) -> Iterator[str]:
         yield from _cluster(before, after)
     if after.rule != before.rule:
         yield from _rule(before, after)
-    if after.experiments > MOST_EXPERIMENTS:
+    if after.plan.experiments > MOST_EXPERIMENTS:
         yield f"I7: a release made more than {MOST_EXPERIMENTS} experiments"
-    if after.experiments < before.experiments:
+    if after.plan.experiments < before.plan.experiments:
         yield "I4: a late look took an experiment out of the plan"
+    if before.plan.promoted and not after.plan.promoted:
+        yield "I4: a late look took a person's promotion out of the plan"
     if after.jobs is not before.jobs:
         yield from _jobs(before, after)
     if after.accused and not after.meddled:
         yield "I9: a timeline says that somebody changed the weights, and nobody did"
     if after.record is not before.record:
         yield from _record(record_of(before.record), record_of(after.record))
+        yield from _steered(before, record_of(before.record), record_of(after.record))
 
 
 def _jobs(before: State, after: State) -> Iterator[str]:
@@ -127,6 +130,39 @@ def _record(before: ServiceRecord, after: ServiceRecord) -> Iterator[str]:
     changed_hands = before.holder and after.holder and before.holder.release != after.holder.release
     if changed_hands and after.generation == before.generation:
         yield "I2: the service changed hands without a new generation"
+
+
+def _steered(state: State, before: ServiceRecord, after: ServiceRecord) -> Iterator[str]:
+    """What people said of a release, and was not heeded."""
+    grew = [
+        slot
+        for slot in SLOTS
+        if before.slots[slot].state == "candidate" and after.desired[slot] > before.desired[slot]
+    ]
+    if before.stops and not after.rollback and grew:
+        yield "I10: weight was given to a release that is held"
+    if before.stops and before.holder and not before.rollback and not after.holder:
+        yield "I10: a release was promoted that is held"
+    if before.holder is None and after.rollback and after.rollback.id.startswith("abort"):
+        yield "I10: an abort took back what was promoted"
+    frozen = any(
+        each.since < FIRST_MOMENT for each in freezes_of(state.freezes).in_force(state.clock, SERVICE)
+    )
+    if frozen and before.holder is None and after.holder and not after.rollback:
+        yield "I10: a release began while releases were frozen"
+    if frozen and any(before.desired[slot] == 0 for slot in grew):
+        yield "I10: users met a version while releases were frozen"
+    if after.generation == before.generation and after.holder:
+        yield from _pauses(state, before, after)
+
+
+def _pauses(state: State, before: ServiceRecord, after: ServiceRecord) -> Iterator[str]:
+    assert after.holder
+    release, were, are = after.holder.release, set(before.holds), set(after.holds)
+    if any(hold.is_pause and not hold.reason.endswith(release) for hold in are - were):
+        yield "I10: a release was paused by who meant another one"
+    if any(hold.is_pause for hold in were - are) and release not in state.resumed:
+        yield "I10: a release goes on by who meant another one"
 
 
 def not_at_peace(state: State, least: int) -> list[str]:

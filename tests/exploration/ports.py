@@ -17,8 +17,9 @@ from candlefish.adapters.table.items import change_stored
 from candlefish.analysis.model import Arm, MetricTarget, Survey, Window
 from candlefish.errors import InvalidInput, NotOnboarded, RecordContested, Unavailable
 from candlefish.ports import Execution
-from candlefish.release.model import Judgement, PlanStep, Release, ReleaseEntry
-from candlefish.release.plan import with_experiment
+from candlefish.release.model import Approval, Judgement, PlanStep, Release, ReleaseEntry
+from candlefish.release.plan import with_experiment, with_promotion
+from candlefish.release.record import AskedFreezes
 from candlefish.service.model import RecordMark, Version
 from candlefish.service.record import AllRecords, ServiceRecord
 from candlefish.signals.payloads import SignalResponse, rollback_name, rollback_of
@@ -28,12 +29,15 @@ from tests.exploration.subject import (
     ENVIRONMENT,
     EXPERIMENT_AT,
     GROUPS,
+    LEAD,
     NAMESPACE,
     RULE,
     SERVICE,
     Op,
+    Plan,
     arn_of,
     encode,
+    freezes_of,
     record_of,
 )
 
@@ -223,17 +227,29 @@ class Journal:
         if not release.startswith("release"):
             raise InvalidInput(f"there is no release {release!r}")
         found = Release(
-            release, ENVIRONMENT, SERVICE, Version(SERVICE), "ada", "why", 0.0, generation=1, plan=self._plan
+            release,
+            ENVIRONMENT,
+            SERVICE,
+            Version(SERVICE),
+            "developer",
+            "why",
+            0.0,
+            generation=1,
+            plan=self._plan,
+            passes_skipped=True,
         )
         if self._judged is None:
             return found
-        for number in range(self._replay.ask("plan.get")):
+        written = self._replay.ask("plan.get")
+        for number in range(written.experiments):
             plan = with_experiment(found, self._judged + 3 * number, weight=EXPERIMENT_AT, within=600.0)
             found = msgspec.structs.replace(found, plan=plan)
+        if written.promoted:
+            found = msgspec.structs.replace(found, plan=with_promotion(found.plan, LEAD))
         return found
 
     def replan(self, seen: Release, plan: tuple[PlanStep, ...]) -> None:
-        if not self._replay.ask("plan.put", seen.experiments, seen.experiments + 1):
+        if not self._replay.ask("plan.put", _written(seen.plan), _written(plan)):
             raise RecordContested("the plan was written by another look")
 
     def append(self, release: str, entry: ReleaseEntry) -> None:
@@ -248,6 +264,35 @@ class Journal:
 
     def recent(self, service: str, limit: int = 10) -> list[Release]:
         return []
+
+
+def _written(plan: tuple[PlanStep, ...]) -> Plan:
+    """What was put into a plan."""
+    experiments = sum(step.kind == "experiment" for step in plan)
+    return Plan(experiments, any(step.skipped_by for step in plan))
+
+
+class Approvals:
+    """Nobody is there to be asked: no release waits in a question that somebody could answer."""
+
+    def read(self, release: str) -> Approval:
+        raise InvalidInput(f"release {release} asks nothing")
+
+
+class Freezes:
+    """`asked`: whether anybody freezes; otherwise nothing is, and nobody has to look."""
+
+    def __init__(self, replay: Replay, asked: bool) -> None:
+        self._replay, self._asked = replay, asked
+
+    def get(self) -> AskedFreezes:
+        return freezes_of(self._replay.ask("freeze.get") if self._asked else b"")
+
+    def update(self, change: Any) -> Any:
+        def put(freezes: AskedFreezes, seen: int) -> bool:
+            return bool(self._replay.ask("freeze.put", encode(freezes), seen))
+
+        return change_stored(self.get, change, put, "the freezes")
 
 
 class Judgements:

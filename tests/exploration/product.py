@@ -44,6 +44,8 @@ MACHINES = ("release", "rollback", "watch")
 RECONCILERS = ("reconcile_traffic", "reconcile_cluster")
 # Who takes users back for an alert, and for a person, before any machine begins.
 DECIDER, ENDPOINT = "handle_signal", "request_release"
+# Who steers a release, and who freezes releases.
+STEERER, FREEZER = "steer_release", "freeze"
 # Nothing is shared with anybody here, so that there is nothing to explore.
 WITHOUT_EFFECT = {"check_image": encode({"requester": {"by": "ada"}, "looked": []})}
 # Seconds: the rollback window, and long enough for everybody to get ready.
@@ -74,9 +76,11 @@ class Raises(NamedTuple):
 
 
 Next = Asks | Returns | Raises
-# How versions take over; a canary whose judge finds both versions in trouble is guilty of it, or not.
+# How versions take over; a canary is judged and nothing is found; one whose judge finds both versions in trouble is guilty of it, or not.
 # A worker's version takes over by shares of Pods; a version may bring a migration, and what warms it up afterwards.
-Way = Literal["two slots", "in place", "guilty", "innocent", "shares", "jobs", "jobs in place"]
+Way = Literal[
+    "two slots", "in place", "canary", "guilty", "innocent", "shares", "jobs", "jobs in place", "frozen"
+]
 # What an experiment sees of the old version.
 ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
 
@@ -97,7 +101,7 @@ class Product:
     """The functions and machines of one environment, loaded once. `way`: how versions take over."""
 
     def __init__(self, way: Way) -> None:
-        self.shared = way == "shares"
+        self.shared, self._frozen = way == "shares", way == "frozen"
         changes = {"shares": _as_worker, "jobs": _with_jobs, "jobs in place": _with_jobs}
         self.catalog = _with_strategy(changes.get(way, lambda shipped: shipped)(catalog()), way)
         deployed, wanted = stack(), _called(stack())
@@ -178,6 +182,8 @@ class Product:
             "requesters": MemoryRequesters(),
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
+            "approvals": ports.Approvals(),
+            "asked_freezes": ports.Freezes(replay, self._frozen),
             "bus": ports.Bus(),
             "meter": Uncounted(),
             "switchboard": ports.Switchboard(),
@@ -197,6 +203,8 @@ def _called(deployed: Stack) -> set[str]:
         *RECONCILERS,
         DECIDER,
         ENDPOINT,
+        STEERER,
+        FREEZER,
     }
 
 
@@ -242,6 +250,7 @@ def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
     judged = StrategyStep(judge=Watch(at_most=Duration(5), unclear="go_on"))
     steps = {
         "two slots": whole,
+        "frozen": whole,
         "jobs": whole,
         "in place": (),
         "jobs in place": (),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from candlefish.release.record import AskedFreezes
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
 from lab import ROOT
@@ -26,6 +27,20 @@ CLUSTER_WRITERS_LIVE = "30"
 # Percent of the traffic that a canary has where experiments are explored.
 EXPERIMENT_AT = 10
 
+# Who steers releases: an approver, who asked for none of them.
+LEAD = "platform-lead"
+
+
+class Plan(NamedTuple):
+    """What was put into a release's plan: how many experiments, and whether a person promotes it now."""
+
+    experiments: int = 0
+    promoted: bool = False
+
+
+# When explorations begin, epoch seconds.
+FIRST_MOMENT = 10_000.0
+
 # What an actor asks of the world: what, and about what.
 Op = tuple[Any, ...]
 encode = msgspec.json.Encoder(order="deterministic").encode
@@ -36,6 +51,12 @@ decode = msgspec.json.decode
 def record_of(stored: bytes) -> ServiceRecord:
     """A record, as the table keeps it, as a value."""
     return decode(stored, type=ServiceRecord)
+
+
+@cache
+def freezes_of(stored: bytes) -> AskedFreezes:
+    """The freezes that people asked for, as the table keeps them, as a value."""
+    return decode(stored, type=AskedFreezes) if stored else AskedFreezes(ENVIRONMENT)
 
 
 @cache

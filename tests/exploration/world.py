@@ -12,7 +12,7 @@ from tests.exploration.jobs import End, Jobs
 from tests.exploration.jobs import passed as jobs_passed
 from tests.exploration.jobs import request as jobs_request
 from tests.exploration.machines import Failure
-from tests.exploration.subject import NAMESPACE, SERVICE, Op, arn_of, decode, record_of
+from tests.exploration.subject import NAMESPACE, SERVICE, Op, Plan, arn_of, decode, freezes_of, record_of
 
 # Seconds at weight 0 after which no request reaches a slot any more.
 DRAIN = 20.0
@@ -67,14 +67,17 @@ class State(NamedTuple):
     people: tuple[tuple[str, ...], ...] = ()
     # The record that a restored table has.
     backup: bytes = b""
-    # How many experiments the release's plan has.
-    experiments: int = 0
+    # What was put into the release's plan.
+    plan: Plan = Plan()
     # Whether releases bring a migration; and the Jobs of releases, by name.
     migrates: bool = False
     jobs: Jobs = ()
     # Whether somebody of none of ours changed weights, and whether a timeline says so.
     meddled: bool = False
     accused: bool = False
+    # Freezes that people asked for; and the releases that somebody asked to go on.
+    freezes: bytes = b""
+    resumed: tuple[str, ...] = ()
 
 
 def slots(state: State) -> tuple[Slot, Slot]:
@@ -85,19 +88,19 @@ def slots(state: State) -> tuple[Slot, Slot]:
 
 def writes(op: Op) -> bool:
     """Whether it changes anything that others see."""
-    return op[0] in ("record.put", "plan.put", "rule.write", "rule.stamp", "start", "stop") or (
+    return op[0] in ("record.put", "plan.put", "freeze.put", "rule.write", "rule.stamp", "start", "stop") or (
         op[0] == "kube" and op[1].writes
     )
 
 
 def can_fail(op: Op) -> bool:
     """Whether it is a call that may remain without an answer."""
-    return op[0].startswith(("record.", "plan.", "rule.", "health", "kube"))
+    return op[0].startswith(("record.", "plan.", "freeze.", "rule.", "health", "kube"))
 
 
 def can_fly(op: Op) -> bool:
     """Whether it may land after its writer is dead."""
-    return op[0] in ("record.put", "plan.put", "rule.write", "rule.stamp", "kube")
+    return op[0] in ("record.put", "plan.put", "freeze.put", "rule.write", "rule.stamp", "kube")
 
 
 class Effects:
@@ -122,11 +125,17 @@ class Effects:
                     return state, False
                 return state._replace(record=record), True
             case ("plan.get",):
-                return state, state.experiments
-            case ("plan.put", seen, number):
-                if seen is not None and state.experiments != seen:
+                return state, state.plan
+            case ("plan.put", seen, plan):
+                if seen is not None and state.plan != seen:
                     return state, False
-                return state._replace(experiments=number), True
+                return state._replace(plan=plan), True
+            case ("freeze.get",):
+                return state, state.freezes
+            case ("freeze.put", freezes, seen):
+                if freezes_of(state.freezes).revision != seen:
+                    return state, False
+                return state._replace(freezes=freezes), True
             case ("accuse",):
                 return state._replace(accused=True), None
             case ("weight", slot):

@@ -9,7 +9,7 @@ import pytest
 
 from candlefish.analysis.model import Arm
 from candlefish.errors import JudgedBad, StaleGeneration
-from candlefish.release.model import Judgement
+from candlefish.release.model import Judgement, ReleaseEntry
 from candlefish.release.payloads import AnalysisResult, WatchContext, watch_context
 from candlefish.release.plan import with_promotion
 from candlefish.release.run_analysis import run_analysis
@@ -109,6 +109,18 @@ def test_a_judge_that_a_person_skipped_goes_on_at_its_next_look(world: World) ->
     look = run(world, FAILING)
     assert (look.action, look.reason) == ("go_on", "ada promotes the release without it")
     assert world.clock.at - began == 60
+
+
+def test_what_a_look_that_died_judged_bad_is_not_skipped(world: World) -> None:
+    world.begin()
+    release = world.journal.read("r2")
+    verdict = ReleaseEntry(
+        world.clock.at, "judged", "21% failed", by="judge", evidence={"action": "rollback"}
+    )
+    world.journal.append("r2", verdict)
+    world.journal.replan(release, with_promotion(release.plan, "ada"))
+    with pytest.raises(JudgedBad, match="21% failed"):
+        run(world, HEALTHY)
 
 
 def test_a_verdict_is_written_down_when_it_changes_not_at_every_look(world: World) -> None:

@@ -91,6 +91,11 @@ class Journal:
         """All entries of a release, oldest first."""
         return self._store.entries(release)
 
+    def verdict(self, release: str) -> ReleaseEntry | None:
+        """What the judge of a release said last; None where it has said nothing."""
+        judged = [entry for entry in self._store.entries(release) if entry.kind == "judged"]
+        return judged[-1] if judged else None
+
     def append(self, release: str, entry: ReleaseEntry) -> None:
         """Publish an entry where its kind says so, add it, and let the status follow it.
 

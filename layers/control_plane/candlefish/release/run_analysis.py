@@ -9,6 +9,7 @@ import msgspec
 from candlefish.analysis.judge_windows import Asking, Failed, baseline_is_well
 from candlefish.analysis.ports import Calibrations, WindowSource
 from candlefish.catalog.model import Catalog
+from candlefish.errors import JudgedBad
 from candlefish.ports import Meter, Now
 from candlefish.release.context import held_record
 from candlefish.release.experiment import begin_experiment, begun, look_at_experiment, why_not_experiment
@@ -52,6 +53,9 @@ def run_analysis(
     record = held_record(request, records)
     release = journal.read(request.release)
     if by := release.plan[request.index - 1].skipped_by:
+        # A look that died may have said so, and not lived to end the release.
+        if (told := journal.verdict(request.release)) and told.evidence.get("action") == "rollback":
+            raise JudgedBad(f"{request.service} in slot {request.slot}: {told.reason}")
         return AnalysisResult("go_on", f"{by} promotes the release without it", index=request.index)
     strategy = catalog.strategy(request.environment)
     policy, deadline = catalog.policies[request.step.policy], request.since + request.step.within

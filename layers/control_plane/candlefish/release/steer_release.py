@@ -272,9 +272,9 @@ def _require_promotable(
             f"release {release.id} began with an older version of the control plane, which goes through all its steps; "
             "nothing was changed. Answer its questions instead"
         )
-    judged = [entry for entry in journal.entries(release.id) if entry.kind == "judged"]
-    if judged and judged[-1].evidence.get("action") == "rollback":
-        raise ReleaseOver(f"release {release.id} was judged bad and is rolled back: {judged[-1].reason}")
+    told = journal.verdict(release.id)
+    if told and told.evidence.get("action") == "rollback":
+        raise ReleaseOver(f"release {release.id} was judged bad and is rolled back: {told.reason}")
     answered = question is not None and question.name == HOLD
     if stops := outlast(record.stops, question, catalog) if question and answered else record.stops:
         why = "; ".join(hold.reason for hold in stops)
