@@ -21,12 +21,12 @@ from unittest.mock import patch
 
 import msgspec
 
-from lab.simulator.boundary import Boundary, Invocation
+from lab.simulator.boundary import Boundary, Invocation, Stand
 from lab.simulator.kernel import Kernel, Killed, Late
 from lab.simulator.machines.errors import FunctionError
 from lab.simulator.template import Function, Stack
 
-ROOTS = ("core", "release", "signals", "capacity", "cost", "failover", "backups")
+ROOTS = ("core", "release", "signals", "capacity", "cost", "failover", "backups", "views", "messages")
 # What a handler is given beside its event.
 Handler = Callable[[Any, Any], Any]
 # How long Lambda waits before it tries an event again that a function failed on, in seconds.
@@ -123,7 +123,7 @@ def _wired(replaced: Mapping[str, Any], boundary: Boundary) -> Iterator[None]:
 
 
 def _given(value: Any, *args: Any, **more: Any) -> Any:
-    return value
+    return value.do(*args, **more) if isinstance(value, Stand) else value
 
 
 class Lambdas:

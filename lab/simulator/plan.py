@@ -292,7 +292,7 @@ def draw(seed: int, casts: Sequence[Cast] = ()) -> Day:
     happenings += _configurations(random.Random(f"configuration/{seed}"), everybody, hours)
     stateful, more = _stateful(random.Random(f"stateful/{seed}"), cast, hours)
     happenings += more
-    happenings += _steerings(random.Random(f"steering/{seed}"), happenings, everybody)
+    happenings += _steerings(random.Random(f"steering/{seed}"), happenings, hours, everybody)
     migrated, happenings = _migrations(random.Random(f"jobs/{seed}"), happenings, cast)
     happenings.sort(key=lambda each: each.at)
     return Day(
@@ -401,7 +401,9 @@ def _configurations(chance: random.Random, cast: Cast, hours: float) -> list[Hap
     return [_timed(chance, _configuration(chance, _moment(chance, hours), cast)) for _ in range(count)]
 
 
-def _steerings(chance: random.Random, happenings: Sequence[Happening], cast: Cast) -> list[Happening]:
+def _steerings(
+    chance: random.Random, happenings: Sequence[Happening], hours: float, cast: Cast
+) -> list[Happening]:
     """On half of the days: what people do to releases that run, in the minutes after one was asked for."""
     asked = [each for each in happenings if isinstance(each, ReleaseAsked)]
     if not asked or chance.random() < 0.5:
@@ -418,7 +420,7 @@ def _steerings(chance: random.Random, happenings: Sequence[Happening], cast: Cas
             _timed(
                 chance,
                 SteeringAsked(
-                    round(release.at + chance.expovariate(1 / 600), 1),
+                    min(round(release.at + chance.expovariate(1 / 600), 1), hours * HOUR),
                     service=release.service,
                     action=action,
                     by=by,

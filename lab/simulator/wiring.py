@@ -10,7 +10,7 @@ from candlefish.catalog.model import CUSTOM, Catalog
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
 from candlefish.web import HttpRequest
-from lab.simulator.boundary import Boundary
+from lab.simulator.boundary import Boundary, Stand
 from lab.simulator.ground import REGIONAL, regions_of
 from lab.simulator.template import Stack
 
@@ -87,6 +87,11 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "sight_of_all": None,
         # What people see of a look is nothing that a release goes by.
         "looks": None,
+        # Nobody looks at views or at Slack's own messages on these days; what is told goes out as notices.
+        "served": None,
+        "shown_in_chat": None,
+        "owners_channels": {},
+        "more_words": Stand(lambda event, message: message),
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "failover_ports": FailoverPorts(

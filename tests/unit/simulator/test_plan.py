@@ -6,7 +6,15 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.simulator.plan import ConfigurationAsked, Day, PostTurned, ReleaseAsked, WeatherTurned, draw
+from lab.simulator.plan import (
+    ConfigurationAsked,
+    Day,
+    PostTurned,
+    ReleaseAsked,
+    SteeringAsked,
+    WeatherTurned,
+    draw,
+)
 from lab.simulator.shrink import shrunk
 
 
@@ -46,6 +54,14 @@ def test_half_of_the_days_have_services_of_every_kind_and_a_third_another_config
     configured = [each for day in days for each in day.happenings if isinstance(each, ConfigurationAsked)]
     assert 50 < len(configured) < 160
     assert any(each.service.endswith("-jobs") for each in configured)
+
+
+def test_on_half_of_the_days_people_steer_releases() -> None:
+    asked = [
+        [each for each in draw(seed).happenings if isinstance(each, SteeringAsked)] for seed in range(200)
+    ]
+    assert 60 < sum(map(bool, asked)) < 140
+    assert {each.action for day in asked for each in day} == {"pause", "promote", "abort", "freeze"}
 
 
 @given(st.sets(st.integers(0, 19), min_size=1, max_size=3))
