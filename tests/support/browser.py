@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tests.support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
@@ -136,6 +138,8 @@ def visit(
     """Somebody who looks, in California; signed in with `token`, or not at all where that is empty."""
     settings = {"viewport": DESKTOP, "timezone_id": "America/Los_Angeles", "locale": "en-US", **options}
     context = made.new_context(**settings)
+    # Nothing fails because a machine is slow.
+    context.set_default_timeout(PATIENCE * 1000)
     context.add_init_script(WATCH)
     if token:
         kept = json.dumps({"token": token, "expires_at": 9e9})

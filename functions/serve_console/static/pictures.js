@@ -104,6 +104,8 @@ function drawMarks(u, moved, ends) {
   ctx.lineWidth = dot;
   ctx.font = `${10 * dot}px system-ui, sans-serif`;
   ctx.fillStyle = ctx.strokeStyle = color("muted");
+  ctx.textAlign = "left";
+  ctx.textBaseline = "alphabetic";
   ctx.setLineDash([3 * dot, 3 * dot]);
   let free = 0;
   for (const { at, title } of moved) {
