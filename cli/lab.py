@@ -289,6 +289,7 @@ def describe(found: dict[str, Any], directory: Path) -> str:
     for name, site in found["environments"].items():
         lines.append(f"{name}")
         lines.append(f"  traffic     {site['front_door']}")
+        lines.append(f"  console     {site['outputs'].get('ConsoleUrl', 'none')}/    (sign in as anybody)")
         lines.append(f"  kubernetes  {site['kubernetes']}")
         lines.append(f"  approvals   {site['outputs'].get('ApprovalUrl', 'none')}")
         hosts = ", ".join(site["hosts"].values())
