@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 
 class Credentials(NamedTuple):
@@ -64,7 +64,9 @@ def _stamp(now: float) -> str:
 
 
 def _written(query: list[tuple[str, str]]) -> str:
-    return urlencode(sorted(query), quote_via=quote, safe="-_.~")
+    """A query in the order of its names and values as they are written, which is not that of what they say."""
+    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in query)
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def _canonical(

@@ -82,7 +82,8 @@ def _interrupt(*_: object) -> None:
 def _on_screen(stack: Stack, name: str, look: Looker) -> Exit:
     from cli.acting import act
     from cli.progress import hushed
-    from cli.screen.printing import colours
+    from cli.screen.printing import colours, show, width
+    from cli.screen.release import release_in_full
     from cli.screen.terminal import Terminal
     from cli.screen.watching import Watching
 
@@ -94,6 +95,14 @@ def _on_screen(stack: Stack, name: str, look: Looker) -> Exit:
     except (KeyboardInterrupt, EOFError):
         over = False
     last = watching.seen.look
-    for line in ending(last, None, stack.environment) if over else leaving(last, stack.environment):
-        echo(line)
-    return last.end if over and last.end is not None else Exit.LEFT
+    if not over or last.end is None:
+        for line in leaving(last, stack.environment):
+            echo(line)
+        return Exit.LEFT
+    if last.release is not None and last.train is None:
+        # What was on the screen stays readable above the prompt.
+        show(release_in_full(last.release, width(), last.release.now, None))
+    else:
+        for line in ending(last, None, stack.environment):
+            echo(line)
+    return last.end

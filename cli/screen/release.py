@@ -305,7 +305,7 @@ def _short(seconds: float) -> str:
 
 def evidence(known: EvidenceView, width: int, said: tuple[str, ...]) -> list[Line]:
     """Whether the new version harms, where nothing above says it already."""
-    if not known.says or any(clean(known.says) in clean(each) for each in said):
+    if known.state == "none" or not known.says or any(clean(known.says) in clean(each) for each in said):
         return []
     return paragraph(known.says, width, 2, _EVIDENCE[known.state])
 
