@@ -22,6 +22,7 @@ from lab.memory.release import (
     MemoryHooks,
     MemoryJournalStore,
     MemoryJudgements,
+    MemoryLooks,
     MemoryNonces,
     MemoryRegistry,
     MemoryWorkflowTokens,
@@ -63,6 +64,7 @@ class Stores:
     registry: MemoryRegistry
     calibrations: MemoryCalibrations
     judgements: MemoryJudgements
+    looks: MemoryLooks
     # signals
     guards: MemoryGuards
     log: MemorySignalLog
@@ -101,6 +103,7 @@ def stores(environment: str, now: Now, *, region: str = "us-west-2") -> Stores:
         registry=MemoryRegistry(),
         calibrations=MemoryCalibrations(),
         judgements=MemoryJudgements(),
+        looks=MemoryLooks(),
         guards=MemoryGuards(),
         log=MemorySignalLog(),
         ledger=MemoryLedger(now),

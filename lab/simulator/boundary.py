@@ -101,6 +101,10 @@ class Boundary:
         """What stands in for a port; one whose client is `urgent` asks on where AWS wants fewer requests."""
         return _Proxy(partial(self._call, name, urgent))
 
+    def beside(self, name: str) -> Any:
+        """What stands in for a port that nobody goes by: its calls take no time and meet no weather."""
+        return _Proxy(lambda method, *args, **more: getattr(self._ports[name], method)(*args, **more))
+
     def give_way(self) -> None:
         """Let the others go on for a moment; inside of a port, between a read and the write that depends on it."""
         if self._kernel is not None and isinstance(self._kernel.current, Invocation):

@@ -86,7 +86,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         # What a delivery needs is read one after the other: each read is a call that may go wrong.
         "sight_of_all": None,
         # What people see of a look is nothing that a release goes by.
-        "looks": None,
+        "looks": boundary.beside("looks"),
         # Nobody looks at views or at Slack's own messages on these days; what is told goes out as notices.
         "served": None,
         "shown_in_chat": None,
