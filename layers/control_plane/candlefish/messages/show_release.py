@@ -18,6 +18,7 @@ from candlefish.messages.model import ChatMessage, ShowResult, Wanted, WantedPic
 from candlefish.messages.picture import rates_picture
 from candlefish.messages.ports import MessagePorts
 from candlefish.messages.record import (
+    REFUSED,
     Post,
     Shown,
     forget_post,
@@ -98,6 +99,8 @@ class _Turn:
         )
         if wish.untold:
             self._tell_otherwise(wish.untold)
+            # Somebody may mend it, and what stands says something else than what is.
+            self._again = max(self._again, REFUSED)
         for wanted in wish.messages:
             self._try(wanted.channel, lambda wanted=wanted: self._stand(wanted))
             if self._shown.refused is not refused:
