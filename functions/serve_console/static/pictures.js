@@ -1,6 +1,6 @@
 // Four pictures of a release on one time axis: traffic by version, failed requests, latency, evidence.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
-import { count, hours, latency, percent } from "./format.js";
+import { count, hours, latency, percent, stamp } from "./format.js";
 import { marks, newest, series } from "./series.js";
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -59,7 +59,7 @@ function Picture({ picture, data, moved, versions, dark }) {
     if (!reading.current) return;
     const at = i ?? now.current.data.x.length - 1;
     const values = at < 0 ? [] : picture.read(now.current.data, at).map(([side, text]) => (side ? `${versions[side]} ${text}` : text));
-    reading.current.textContent = at < 0 ? "" : `${hours(now.current.data.x[at])}  ${values.join(", ")}`;
+    reading.current.textContent = at < 0 ? "" : `${stamp(now.current.data.x[at], now.current.data.x[at])}  ${values.join(", ")}`;
   };
   const columns = (from) => [from.x, ...picture.columns.map((key) => from[key])];
   useEffect(() => {
@@ -72,7 +72,7 @@ function Picture({ picture, data, moved, versions, dark }) {
       cursor: { sync: { key: "release" }, drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: { x: { time: true }, y: { range: picture.range || ((u, low, high) => [0, Math.max(picture.least, (high || 0) * 1.12)]) } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, values: (u, at) => at.map((t) => hours(t)), space: 64 },
+        { ...axis, grid: { show: false }, size: 24, values: (u, at) => at.map((t) => (at.length > 1 && at[1] - at[0] < 60 ? stamp(t, t) : hours(t))), space: 64 },
         { ...axis, grid, size: picture.ends ? 62 : 52, space: 36, splits: picture.ends ? () => [-1, 0, 1] : undefined, values: (u, at) => at.map(picture.format) },
       ],
       series: [{}, ...drawn.series], bands: drawn.bands,

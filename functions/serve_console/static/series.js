@@ -35,7 +35,7 @@ export function marks(points) {
   const moved = [];
   let weight = null;
   for (const point of points) {
-    if (point.weight !== weight && (weight !== null || point.weight > 0)) moved.push({ at: point.start, title: `${point.weight}%` });
+    if (point.weight !== weight && (weight !== null || point.weight > 0)) moved.push({ at: weight === null ? (point.start + point.end) / 2 : point.start, title: `${point.weight}%` });
     weight = point.weight;
   }
   return moved;
