@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
-from tools.terminal_svg import CELL, COLOURS, svg_of
+from tools.terminal_svg import CELL, COLOURS, MARGIN, svg_of
 
 SPACE = "{http://www.w3.org/2000/svg}"
 
@@ -16,7 +16,7 @@ def test_each_run_stands_where_its_cells_are() -> None:
     assert texts[0].get("fill") == COLOURS["red"]
     assert texts[0].get("font-weight") == "bold"
     assert [each.get("textLength") for each in texts] == [f"{n * CELL:.1f}" for n in (3, 9, 4)]
-    assert float(texts[1].get("x") or 0) - float(texts[0].get("x") or 0) == 3 * CELL
+    assert [each.get("x") for each in texts] == [f"{MARGIN + n * CELL:.1f}" for n in (0, 3, 0)]
 
 
 def test_hostile_text_is_text() -> None:
