@@ -11,14 +11,8 @@ from rich.text import Text
 
 CELL, LINE, MARGIN, BAR = 8.4, 18, 14, 30
 GROUND, INK, DIM, FRAME = "#16191f", "#d7dae0", "#8b93a1", "#2b303b"
-# Of the sixteen colours of a terminal, those that the screens use.
-COLOURS = {
-    "red": "#ff7b72",
-    "green": "#7ec699",
-    "yellow": "#e3b866",
-    "magenta": "#c8a2e8",
-    "cyan": "#79c0d9",
-}
+# Of a terminal's eight colours, by their numbers, those that the screens use.
+COLOURS = {1: "#ff7b72", 2: "#7ec699", 3: "#e3b866", 5: "#c8a2e8", 6: "#79c0d9"}
 
 
 def svg_of(captured: str, columns: int, lines: int, title: str) -> str:
@@ -62,6 +56,6 @@ def _characters(text: Text) -> list[tuple[str, Style]]:
 
 
 def _attributes(style: Style) -> str:
-    name = style.color.name.removeprefix("bright_") if style.color else ""
-    fill = COLOURS.get(name, DIM if style.dim else "")
+    number = style.color.number if style.color else None
+    fill = COLOURS.get(number % 8 if number is not None else -1, DIM if style.dim else "")
     return (f' fill="{fill}"' if fill else "") + (' font-weight="bold"' if style.bold else "")

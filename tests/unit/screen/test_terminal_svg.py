@@ -13,7 +13,7 @@ def test_each_run_stands_where_its_cells_are() -> None:
     picture = svg_of("\x1b[1;31mbad\x1b[0m  日本 ok\n\nlast", 80, 24, "title")
     texts = ElementTree.fromstring(picture).findall(f".//{SPACE}g/{SPACE}text")
     assert [each.text for each in texts] == ["bad", "  日本 ok", "last"]
-    assert texts[0].get("fill") == COLOURS["red"]
+    assert texts[0].get("fill") == COLOURS[1]
     assert texts[0].get("font-weight") == "bold"
     assert [each.get("textLength") for each in texts] == [f"{n * CELL:.1f}" for n in (3, 9, 4)]
     assert [each.get("x") for each in texts] == [f"{MARGIN + n * CELL:.1f}" for n in (0, 3, 0)]
