@@ -30,6 +30,7 @@ from candlefish.adapters.http.attestations import Attested, SigstoreAttestations
 from candlefish.adapters.http.headers import challenges, next_link, pause_of
 from candlefish.adapters.http.logins import RegistryLogins
 from candlefish.adapters.http.oci import Answer
+from candlefish.adapters.http.oidc_tokens import OidcTokens
 from candlefish.adapters.http.registry import OciRegistry
 from candlefish.adapters.http.slack_blocks import notification_body
 from candlefish.adapters.kubernetes.refusal import read_status
@@ -44,10 +45,13 @@ from candlefish.capacity.command_capacity import CapacityCommand
 from candlefish.capacity.decide import under_way
 from candlefish.capacity.model import CapacityRecord
 from candlefish.catalog.load import load
-from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack, Quarantined
+from candlefish.catalog.model import Console
+from candlefish.catalog.roles import caller_of
+from candlefish.errors import ControlPlaneError, InvalidInput, NothingToRollBack, NotSignedIn, Quarantined
 from candlefish.failover.model import FailoverEntry, Run
 from candlefish.failover.request_failover import FailoverCommand
 from candlefish.handler import parse
+from candlefish.release.asked_by_http import command_of
 from candlefish.release.decide_approval import ApprovalDecision
 from candlefish.release.freeze import FreezeCommand
 from candlefish.release.manifests import bundled_jobs, from_bundle
@@ -82,7 +86,8 @@ from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook, split_delivery
 from candlefish.sqs import Batch
 from candlefish.until import parse_until
-from candlefish.web import HttpRequest
+from candlefish.views.sign_in import SessionAsked
+from candlefish.web import Http, HttpRequest, RequestContext
 from cli.files import documents_of, read_train
 from cli.recording import read
 from cli.replay import read_policy, replay
@@ -96,6 +101,7 @@ from tests.support.fuzz.examples import example
 from tests.support.fuzz.mutate import as_json, mutated, mutated_json, scrambled
 from tests.support.manifests import workload
 from tests.support.release_world import CATALOG, World
+from tests.support.served import look
 from tests.support.service import V1, V2, fresh, image, released, rollback, take
 
 ROOT = Path(__file__).parents[3]
@@ -216,6 +222,93 @@ def posted(kind: Any, body: bytes) -> Any:
     request = parse(event, HttpRequest)
     request.caller()
     return request.posted(kind)
+
+
+def at_address(path: str, body: bytes) -> Any:
+    """What is posted at an address of the API."""
+    request = HttpRequest(
+        raw_path=path,
+        body=base64.b64encode(body).decode(),
+        is_base64_encoded=True,
+        request_context=RequestContext(http=Http("POST")),
+    )
+    return command_of(request, lambda release: "website").input
+
+
+ADDRESSES = (
+    "/v1/fleet?services=website,backend-api",
+    "/v1/services/backend-api/releases?before=1795000000%23r1",
+    "/v1/releases/r1",
+    "/v1/signals?before=00001794873600000000%230",
+    "/v1/me",
+)
+
+
+def looked_at(said: bytes) -> Any:
+    """What a look at an address is answered: a view, or why not; nothing else."""
+    path, _, query = said.decode("latin-1").partition("?")
+    answered = look(path, query=query)
+    assert answered.status_code in (200, 400, 404), answered
+    return [answered.status_code, answered.headers]
+
+
+CONSOLE = Console(
+    issuer="https://login.example.org",
+    client="page",
+    reader=("staff",),
+    operator=("dev",),
+    approver=("lead",),
+)
+CLAIMS = {
+    "iss": CONSOLE.issuer,
+    "aud": "page",
+    "sub": "u-1",
+    "exp": NOW + 600,
+    "iat": NOW,
+    "nbf": NOW,
+    "groups": ["staff", "dev"],
+    "name": "Somebody",
+    "email_verified": True,
+}
+
+
+def claims_read(claims: Any) -> Any:
+    return caller_of(claims, CONSOLE) if isinstance(claims, dict) else None
+
+
+@cache
+def signing_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
+def tokens_of_the_issuer() -> tuple[str, ...]:
+    import jwt
+
+    said = (CLAIMS, {**CLAIMS, "aud": ["page"]}, {**CLAIMS, "exp": "soon"}, {**CLAIMS, "nbf": [NOW]})
+    return tuple(jwt.encode(each, signing_key(), algorithm="ES256", headers={"kid": "k"}) for each in said)
+
+
+class Published:
+    """An issuer with one key."""
+
+    issuer = CONSOLE.issuer
+
+    def key(self, name: str) -> Any:
+        from jwt.algorithms import ECAlgorithm
+
+        if name != "k":
+            raise NotSignedIn("the token is signed with a key that nobody publishes")
+        return {**ECAlgorithm.to_jwk(signing_key().public_key(), as_dict=True), "kid": "k"}
+
+
+def token_read(said: bytes) -> Any:
+    """What a token says: its own claims, or that it does not count."""
+    claims = OidcTokens(Published(), CONSOLE.meant, lambda: NOW).read(said.decode("latin-1"))  # type: ignore[arg-type]
+    assert claims in (CLAIMS, {**CLAIMS, "aud": ["page"]})
+    return caller_of(claims, CONSOLE)
 
 
 def wake(body: bytes) -> Any:
@@ -762,6 +855,27 @@ def all_parsers() -> list[Parser]:
             "body of an approval",
             [{"release": "r1", "question": "q", "answer": "approved"}],
             partial(posted, ApprovalDecision),
+        ),
+        texts(
+            "body of a rollback at its address",
+            [{"reason": "errors", "bad": True, "release": "r1"}, {"reason": "errors"}],
+            partial(at_address, "/v1/services/website/rollback"),
+        ),
+        texts("body of an abort", [{"reason": "not wanted"}], partial(at_address, "/v1/releases/r1/abort")),
+        texts(
+            "body of a sign-in",
+            [{"code": "c", "verifier": "v" * 43, "redirect": "https://a.example.org/", "nonce": "n"}],
+            partial(posted, SessionAsked),
+        ),
+        Parser(
+            "look at an address", lambda r: scrambled(r, r.choice(ADDRESSES).encode()), looked_at, share=3
+        ),
+        documents("claims of a token", [CLAIMS], claims_read),
+        Parser(
+            "token of the issuer",
+            lambda r: scrambled(r, r.choice(tokens_of_the_issuer()).encode()),
+            token_read,
+            share=3,
         ),
         texts("body of a steering", [sample("steer.json")], partial(posted, SteerCommand)),
         texts("body of a freeze", [sample("freeze.json")], partial(posted, FreezeCommand)),

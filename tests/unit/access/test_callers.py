@@ -75,6 +75,13 @@ def test_an_address_that_nobody_verified_is_nobodys(verified: Any) -> None:
     )
 
 
+def test_a_name_in_a_token_is_text_that_can_be_shown() -> None:
+    """Found by the fuzzing: half of a surrogate pair is no text that JSON has."""
+    caller = caller_of({"sub": "u-9", "name": "A\ud800\x1b[31m\nB" + "x" * 500}, CONSOLE)
+    assert caller.name.isprintable() and len(caller.name) <= 190
+    caller.name.encode()
+
+
 def test_the_name_in_a_token_is_nobodys_name_in_the_catalog() -> None:
     """Names are shown; who somebody is, is the claim alone, and only as `oidc:`."""
     caller = caller_of({"sub": "u-9", "name": "ann", "preferred_username": "u-1"}, CONSOLE)

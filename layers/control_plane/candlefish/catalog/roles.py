@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from candlefish.bounds import fit_line
 from candlefish.catalog.model import ANYBODY, ROLES, Console, Person, Role
 from candlefish.errors import NotAllowed, NotSignedIn
 
@@ -51,7 +52,7 @@ def caller_of(claims: dict[str, Any], console: Console) -> Caller:
 def _called(claims: dict[str, Any]) -> str:
     """What the issuer calls somebody; shown, and believed by nobody."""
     named = (claims.get(claim) for claim in ("name", "preferred_username", "email"))
-    return next((text[:LONGEST_NAME] for text in named if isinstance(text, str) and text), "")
+    return next((fit_line(text, LONGEST_NAME) for text in named if isinstance(text, str) and text), "")
 
 
 def roles_of(claims: dict[str, Any], console: Console) -> tuple[Role, ...]:
