@@ -81,5 +81,5 @@ def test_what_the_lab_does_not_play_is_said(changed: dict[str, str]) -> None:
 def test_another_payload_format_is_said() -> None:
     wrong = body()
     wrong["components"]["x-amazon-apigateway-integrations"]["act"]["payloadFormatVersion"] = "1.0"
-    with pytest.raises(ValueError, match="with format 2.0"):
+    with pytest.raises(ValueError, match="with format"):
         routes_of(wrong)
