@@ -69,9 +69,20 @@ def test_what_is_judged_and_shifted_posts_nothing(world: SlackWorld, slack: Reco
 
 
 def test_an_event_that_changes_nothing_calls_nothing(world: SlackWorld, slack: RecordedSlack) -> None:
-    for _ in range(3):
-        world.show(views.release_canary())
+    for n in range(3):
+        world.show(replace(views.release_canary(), now=views.NOW + n))
     assert slack.methods() == ["chat.postMessage"]
+
+
+def test_a_message_says_as_of_when_it_stands_so(world: SlackWorld, slack: RecordedSlack) -> None:
+    """It may be read hours later, and says how long something lasts."""
+    world.show(views.release_promoted())
+    (main,) = slack.in_channel("platform")
+    assert (
+        f"as of <!date^{int(views.NOW)}^{{date_short_pretty}} {{time}}|2026-11-30 22:41 UTC>" in main.texts()
+    )
+    world.show(replace(views.release_promoted(), left=(), says="1.1.0 is live for all users"))
+    assert not [text for text in main.texts() if text.startswith("as of")]
 
 
 def test_a_question_is_asked_in_the_thread_and_aloud_with_all_that_decides_it(

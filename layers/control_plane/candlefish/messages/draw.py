@@ -45,6 +45,7 @@ def release_message(view: ReleaseView, *, link: str = "", picture: str = "", not
         tone=view.tone,
         lines=tuple(filter(None, lines)),
         moments=tuple(Moment(ENDS[each.what], each.until) for each in view.left if each.what in ENDS),
+        as_of=view.now if view.left or not view.ended_at else 0.0,
         facts=(("Asked for by", f"{person(view.requested_by)}: {view.reason}"), ("Release", view.id)),
         command=view.command,
         link=link,

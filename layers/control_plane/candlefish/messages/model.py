@@ -33,12 +33,17 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
-    """What one message shows, in the order in which it is read. `picture` is the id of a file at the chat."""
+    """What one message shows, in the order in which it is read. `picture` is the id of a file at the chat.
+
+    `as_of` is when it stood so, epoch seconds, 0 where that says nothing: a message stands for hours. It alone is no
+    reason to edit one.
+    """
 
     says: str
     tone: Tone = "info"
     lines: tuple[str, ...] = ()
     moments: tuple[Moment, ...] = ()
+    as_of: float = 0.0
     facts: tuple[tuple[str, str], ...] = ()
     choices: Choices | None = None
     command: str = ""

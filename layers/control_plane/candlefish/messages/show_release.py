@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+from msgspec.structs import replace
 
 from candlefish.bounds import NO_JSON
 from candlefish.errors import AskedToWait, ControlPlaneError, Permanent, RecordContested
@@ -220,8 +221,8 @@ class _Turn:
 
 
 def words_digest(message: ChatMessage) -> str:
-    """The same for messages that say the same."""
-    return hashlib.sha256(msgspec.json.encode(message)).hexdigest()[:16]
+    """The same for messages that say the same, whenever."""
+    return hashlib.sha256(msgspec.json.encode(replace(message, as_of=0.0))).hexdigest()[:16]
 
 
 class _Detail(msgspec.Struct, frozen=True):

@@ -38,7 +38,8 @@ def message_body(message: ChatMessage) -> dict[str, Any]:
     """A release's message, for chat.postMessage and chat.update."""
     below = [*(_text(each) for each in _paragraphs(message.lines))]
     below += [_facts(message.facts)] if message.facts else []
-    below += [_moments(message.moments)] if message.moments else []
+    moments = (*message.moments, *([Moment("as of", message.as_of)] if message.as_of else []))
+    below += [_moments(moments)] if moments else []
     below += [_buttons(message.choices)] if message.choices else []
     below += [_picture(message.picture, message.picture_says)] if message.picture else []
     below += _ending(message.command, message.link)
