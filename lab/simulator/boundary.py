@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -55,12 +55,6 @@ class Invocation(Task):
     deadline = 0.0
     # Its process died, by a fault.
     died = False
-
-
-class Stand(NamedTuple):
-    """What stands in for an accessor that does something with what it is given."""
-
-    do: Callable[..., Any]
 
 
 class Boundary:

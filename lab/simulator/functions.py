@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from lab.simulator.boundary import Boundary, Invocation, Stand
+from lab.simulator.boundary import Boundary, Invocation
 from lab.simulator.kernel import Kernel, Killed, Late
 from lab.simulator.machines.errors import FunctionError
 from lab.simulator.template import Function, Stack
@@ -123,7 +123,7 @@ def _wired(replaced: Mapping[str, Any], boundary: Boundary) -> Iterator[None]:
 
 
 def _given(value: Any, *args: Any, **more: Any) -> Any:
-    return value.do(*args, **more) if isinstance(value, Stand) else value
+    return value
 
 
 class Lambdas:

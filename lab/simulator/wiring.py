@@ -11,7 +11,7 @@ from candlefish.errors import Unavailable
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
 from candlefish.web import HttpRequest
-from lab.simulator.boundary import Boundary, Stand
+from lab.simulator.boundary import Boundary
 from lab.simulator.ground import REGIONAL, regions_of
 from lab.simulator.template import Stack
 
@@ -99,7 +99,6 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "served": None,
         "shown_in_chat": None,
         "owners_channels": {},
-        "more_words": Stand(lambda event, message: message),
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
         "views": NoViews(),
