@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from candlefish.errors import InvalidInput, NotOnboarded, Unavailable
 from candlefish.names import partition_of
 from cli import direct
+from cli.progress import progress
 
 if TYPE_CHECKING:
     from candlefish.adapters.table.approvals import DynamoApprovals
@@ -119,10 +120,11 @@ class Stack:
 
     def invoke(self, function: str, payload: dict[str, Any]) -> Any:
         """Call a function and return what it returns; its error becomes a `click.ClickException`."""
-        answer = self.client("lambda").invoke(
-            FunctionName=self.function(function), Payload=json.dumps(payload).encode()
-        )
-        body = json.loads(answer["Payload"].read() or b"null")
+        with progress(f"waiting for {function}"):
+            answer = self.client("lambda").invoke(
+                FunctionName=self.function(function), Payload=json.dumps(payload).encode()
+            )
+            body = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
             from cli.terminal import failure
 
@@ -131,6 +133,10 @@ class Stack:
 
     def post(self, function: str, payload: dict[str, Any], timeout: float = 30) -> Any:
         """POST to a function's URL, signed with this process's credentials."""
+        with progress(f"waiting for {function}"):
+            return self._post(function, payload, timeout)
+
+    def _post(self, function: str, payload: dict[str, Any], timeout: float) -> Any:
         import urllib3
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
