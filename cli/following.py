@@ -34,7 +34,7 @@ class Teller:
         releases = [car.release for car in look.train.cars] if look.train else [look.release]
         for release in releases:
             if release is not None:
-                before = f"{clean(release.service)}  " if look.train else ""
+                before = f"{release.id}  " if look.train else ""
                 yield from (before + each for each in self._new(release))
 
     def _new(self, release: ReleaseView) -> Iterator[str]:

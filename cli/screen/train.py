@@ -100,11 +100,12 @@ def _car(car: Car, wide: int, width: int) -> Line:
 
 def train_text(view: TrainView) -> list[str]:
     """How a train stands, as the last lines of a log."""
-    lines = [f"{view.id}  {view.outcome}" + (f": {clean(view.says)}" if view.says else "")]
+    lines = []
     for car in view.cars:
         if car.release is None:
             lines.append(f"○ {clean(car.service)}: not begun")
         else:
             sign, _ = SIGNS[car.release.tone]
             lines.append(f"{sign} {car.release.id}: {clean(car.release.says)}")
-    return lines
+    why = clean(view.says) or ", ".join(clean(car.service) for car in view.cars)
+    return [*lines, f"{view.id} {view.outcome}: {why}"]

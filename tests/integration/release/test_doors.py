@@ -10,6 +10,7 @@ import hmac
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -361,12 +362,14 @@ def test_a_train_that_is_typed_in_a_terminal_is_followed_to_its_end(stage: Stage
         told = shown.read()
     assert json.loads(ended["output"])["released"] == list(TRAIN)
     assert told.endswith(f"{train} arrived: {', '.join(TRAIN)}\n"), told
-    begun = [told.index(f"{train}-{service} +0.0s started") for service in TRAIN]
+    found = [re.search(rf"^{train}-{service}  [0-9:]+  started", told, re.M) for service in TRAIN]
+    begun = [each.start() for each in found if each]
+    assert len(begun) == len(TRAIN), told
     assert begun == sorted(begun)
     for name in TRAIN:
         # What is written after a promotion, while the window is watched, may come when the terminal has closed.
         written = stage.kinds(f"{train}-{name}")
-        assert written.index("promoted") < told.count(f"{train}-{name} +") <= len(written)
+        assert written.index("promoted") < told.count(f"{train}-{name}  ") <= len(written)
     for service in TRAIN:
         stage.settled(service, "2.0.0")
 

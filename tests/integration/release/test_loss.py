@@ -84,7 +84,7 @@ def test_the_table_is_emptied_and_the_record_is_made_again(stage: Stage) -> None
         promoted(stage, "1.1.0")
         before = stage.records.get(SERVICE)
         assert typed(stage, "automation", "-e", ENVIRONMENT, "off", "--reason", "the table is empty")[0] == 0
-        assert "AUTOMATION IS OFF" in typed(stage, "status", "-e", ENVIRONMENT)[1]
+        assert "automation is off" in typed(stage, "status", "-e", ENVIRONMENT)[1]
         restore(stage, [])
         code, said = typed(stage, "records", "verify", SERVICE, "-e", ENVIRONMENT)
         assert code == 1 and "0 of 1 records agree" in said, said
@@ -119,7 +119,7 @@ def test_the_table_is_restored_to_an_earlier_time_and_is_not_obeyed(stage: Stage
         assert stage.ends(stage.start(SERVICE, "1.4.0"))["error"] == "Quarantined"
         refused = stage.ends(stage.roll_back(SERVICE, "by-a-person"), "Rollback")
         assert refused["error"] == "Quarantined"
-        assert "QUARANTINE" in typed(stage, "status", SERVICE, "-e", ENVIRONMENT)[1]
+        assert "quarantine" in typed(stage, "status", SERVICE, "-e", ENVIRONMENT)[1]
         assert driver.rule_weights(stage.world, ENVIRONMENT, newest.rule) == live
         code, said = typed(
             stage, "records", "rebuild", SERVICE, "-e", ENVIRONMENT, "--reason", "restored an hour back"

@@ -186,4 +186,5 @@ def test_a_train_has_a_line_a_service_and_the_newest_entry(width: int, height: i
 
 def test_a_train_ends_with_a_line_a_service() -> None:
     said = train_text(train(1))
-    assert [line[0] for line in said[1:]] == ["✓", "!", "○"]
+    assert [line[0] for line in said[:-1]] == ["✓", "!", "○"]
+    assert said[-1] == "train-1 under way: search, gateway, service-0"
