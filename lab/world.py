@@ -352,7 +352,8 @@ class World:
         self._values[name] = _asked_for(values)
         stack = self._deploy(name, ground.region, TEMPLATE)
         # The issuer sends nobody to where nobody knows.
-        self.oidc.redirects.add(f"{stack.outputs['ConsoleUrl']}/")
+        if address := stack.outputs.get("ConsoleUrl"):
+            self.oidc.redirects.add(f"{address}/")
         return Site(name, ground.region, network, ground.cluster, ground.port, stack)
 
     def _give_policies(self, environment: str) -> None:
@@ -417,7 +418,7 @@ class World:
                 "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / "credentials"),
                 "KUBECONFIG": str(self.directory / "kubeconfig"),
                 "ALB_URL": f"http://127.0.0.1:{first.port}",
-                "CONSOLE_URL": first.stack.outputs["ConsoleUrl"],
+                "CONSOLE_URL": first.stack.outputs.get("ConsoleUrl", ""),
                 "ALB_HOST": next(
                     (host for each in first.services if (host := self.host(first.name, each))), ""
                 ),

@@ -34,6 +34,10 @@ DEV, STAGING, PROD = (f"environments/{name}.yaml" for name in ("development", "s
 JOBS = "namespace: A, requests: J, errors: F"
 TOLD = "{Service: '{service}', Slot: '{slot}'}"
 WEB = "  port: 3000\n  health_path: /api/health\n  host: example.org"
+# Production's flag, and an issuer that signs people in.
+FLAG, SIGNS = "production: true", "issuer: https://login.example.org, client: page"
+PAIR = """slack: U00000001, approver: true}
+product-lead: {github: example-product-lead, aws: [user/product-lead], slack: U00000002"""
 
 SHAPE = [
     Case("unknown field", "services.yaml", "  owner: web", "  onwer: web\n  owner: web",
@@ -253,6 +257,22 @@ MEANING = [
          "environments.production.strategy", "without a second person", "four_eyes"),
     Case("production with two eyes", "strategies.yaml", "approve: {within: 8h}", "approve: {within: 8h, four_eyes: false}",
          "environments.production.strategy", "without a second person", "four_eyes"),
+    Case("a console that nobody may look at", PROD, FLAG, f"{FLAG}\nconsole: {{{SIGNS}}}",
+         "environments.production.console", "nobody has a role", 'reader: ["*"]'),
+    Case("a console where everybody acts", PROD, FLAG, f'{FLAG}\nconsole: {{{SIGNS}, reader: ["*"], approver: ["*"]}}',
+         "environments.production.console.approver", "would be approver", "name the groups"),
+    Case("a console that asks for no login", PROD, FLAG, f"{FLAG}\nconsole: {{{SIGNS}, reader: [a], scopes: [email]}}",
+         "environments.production.console.scopes", "openid is not asked for", "add openid"),
+    Case("a console where nobody is known", PROD, FLAG, f"{FLAG}\nconsole: {{{SIGNS}, operator: [a]}}",
+         "environments.production.console", "nobody in people.yaml has an oidc name", "write oidc"),
+    Case("an issuer without TLS", PROD, FLAG, f"{FLAG}\nconsole: {{{SIGNS.replace('https', 'http')}, reader: [a]}}",
+         "environments.production.console.issuer", "http://login", "https:// address"),
+    Case("a page's address with a path", PROD, FLAG,
+         f"{FLAG}\nconsole: {{{SIGNS}, reader: [a], address: https://a.example.org/x}}",
+         "environments.production.console.address", "a.example.org/x", "write an address"),
+    Case("one login for two people", "people.yaml", PAIR, PAIR.replace("slack: U00000002", "oidc: u-1, slack: U00000002").replace(
+         "slack: U00000001", "oidc: u-1, slack: U00000001"),
+         "people.product-lead.oidc", "platform-lead goes by 'u-1' too", "an identity of their own"),
     Case("one approver alone", "people.yaml", "slack: U00000002, approver: true", "slack: U00000002",
          "people", "there are 1", "approver: true"),
     Case("two people, one identity", "people.yaml", "github: example-developer", "github: example-product-lead",
