@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,9 @@ def _interrupt(*_: object) -> None:
 def _on_screen(stack: Stack, name: str, look: Looker) -> Exit:
     from cli.acting import act
     from cli.progress import hushed
+    from cli.screen.cells import clean, line
     from cli.screen.printing import colours, show, width
-    from cli.screen.release import release_in_full
+    from cli.screen.release import release_lines
     from cli.screen.terminal import Terminal
     from cli.screen.watching import Watching
 
@@ -96,13 +98,20 @@ def _on_screen(stack: Stack, name: str, look: Looker) -> Exit:
         over = False
     last = watching.seen.look
     if not over or last.end is None:
-        for line in leaving(last, stack.environment):
-            echo(line)
+        for each in leaving(last, stack.environment):
+            echo(each)
         return Exit.LEFT
     if last.release is not None and last.train is None:
-        # What was on the screen stays readable above the prompt.
-        show(release_in_full(last.release, width(), last.release.now, None))
+        # What was on the screen stays readable above the prompt, and no more than there is room for.
+        view, room = last.release, max(shutil.get_terminal_size().lines - 4, 4)
+        show(
+            [
+                line(view.id),
+                *release_lines(view, width(), room, view.now, None),
+                *([line("next: ", clean(view.command))] if view.command else []),
+            ]
+        )
     else:
-        for line in ending(last, None, stack.environment):
-            echo(line)
+        for each in ending(last, None, stack.environment):
+            echo(each)
     return last.end

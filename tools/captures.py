@@ -221,6 +221,7 @@ def canary(stage: Stage) -> None:
         first.until("looks good at 10%_")
         stage.keep(first, "canary-confirm")
         first.press("Enter")
+        _answered(first)
         _to_the_end(windows)
         stage.keep(first, "canary-promoted")
 
@@ -261,7 +262,7 @@ def _asked_about(window: Window, service: str) -> None:
     """Wait until a service of a train is asked about; what is asked of another meanwhile is approved."""
     for _ in looks(LONGEST, every=0.5):
         lines = window.text()
-        if any(line.startswith("a approve") for line in lines[-3:]):
+        if _asks(lines):
             if any(line.startswith(f"{service}  ") for line in lines):
                 return
             _approve(window)
@@ -274,7 +275,19 @@ def _approve(window: Window) -> None:
     window.until("Enter sends it")
     window.type("go on")
     window.press("Enter")
+    _answered(window)
+
+
+def _answered(window: Window) -> None:
+    """Wait until the answer was taken, and the question has gone."""
     window.until("was approved")
+    for _ in looks(LONGEST, every=0.3):
+        if not _asks(window.text()):
+            return
+
+
+def _asks(lines: list[str]) -> bool:
+    return any(line.startswith("a approve") for line in lines[-3:])
 
 
 def _to_the_end(windows: list[Window]) -> None:
@@ -283,7 +296,7 @@ def _to_the_end(windows: list[Window]) -> None:
         lines = windows[0].text()
         if any(line.startswith("exit ") for line in lines):
             break
-        if any(line.startswith("a approve") for line in lines[-3:]):
+        if _asks(lines):
             _approve(windows[0])
     for window in windows:
         window.until("exit 0")
