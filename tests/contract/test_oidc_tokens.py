@@ -19,6 +19,7 @@ from candlefish.adapters.http.oidc_tokens import OidcIssuer as Issuer
 from candlefish.errors import Misconfigured, NotSignedIn, Unavailable
 from lab.oidc import CLIENT, OidcIssuer
 from tests.support.clock import Clock
+from tools.preflight.look import signing
 
 
 @cache
@@ -219,3 +220,9 @@ def test_an_issuer_speaks_of_itself_and_over_https(lab: OidcIssuer, clock: Clock
         Issuer("http://login.example.org", clock)
     with pytest.raises(Misconfigured, match="says that it is"):
         Issuer(f"{lab.issuer}/", clock).discovery()
+
+
+def test_before_a_deployment_the_issuer_is_asked_as_the_functions_ask_it(lab: OidcIssuer) -> None:
+    assert signing(lab.issuer).algorithms == ("RS256",)
+    assert "says that it is" in signing(f"{lab.issuer}/").unknown
+    assert "no https address" in signing("http://login.example.org").unknown

@@ -323,6 +323,20 @@ def prometheus(section: Section, found: Found) -> Findings:
         yield Finding("PrometheusUrl", what)
 
 
+def signing_in(section: Section, found: Found) -> Findings:
+    """CloudFormation fails at an authorizer whose issuer does not answer, and nobody signs in with what it cannot read."""
+    if (issuer := found.issuer) is None or section.environment.console is None:
+        return
+    name = section.environment.console.issuer
+    if issuer.unknown:
+        yield Finding("console", f"{name} is no issuer that people can sign in at: {issuer.unknown}")
+    elif issuer.algorithms and "RS256" not in issuer.algorithms:
+        signs = ", ".join(issuer.algorithms)
+        yield Finding(
+            "console", f"{name} signs with {signs}; API Gateway takes RS256: choose it for the client there"
+        )
+
+
 def _private(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_private
@@ -417,5 +431,6 @@ ABOUT_THE_ACCOUNT: tuple[Callable[[Section, Found], Findings], ...] = (
     cluster,
     listeners,
     prometheus,
+    signing_in,
     subscriptions,
 )

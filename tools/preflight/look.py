@@ -9,12 +9,14 @@ import boto3
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from candlefish.adapters.http.oidc_tokens import OidcIssuer
 from candlefish.adapters.kubernetes.eks import eks_api
 from candlefish.errors import ControlPlaneError
 from candlefish.names import partition_of
 from tools.preflight.model import (
     Cluster,
     Found,
+    Issuer,
     Kubernetes,
     Limits,
     Listener,
@@ -59,6 +61,7 @@ def look(section: Section, functions: list[str]) -> Found:
         groups={each: _group(ask("ec2"), each) for each in section.several("FunctionSecurityGroupIds")},
         endpoints=_endpoints(ask("ec2"), vpc) if vpc else frozenset(),
         provider=_provider(ask("iam")),
+        issuer=signing(section.environment.console.issuer) if section.environment.console else None,
     )
 
 
@@ -180,6 +183,25 @@ def _endpoints(ec2: Any, vpc: str) -> frozenset[str]:
         for each in found
         if each.get("State", "available") == "available"
     )
+
+
+class _Algorithms(msgspec.Struct):
+    id_token_signing_alg_values_supported: tuple[str, ...] = ()
+
+
+def signing(issuer: str) -> Issuer:
+    """What an issuer says of itself, asked as API Gateway and the functions ask it."""
+    try:
+        asked = OidcIssuer(issuer, time.time)
+        found = asked.discovery()
+        if not (found.authorization_endpoint and found.token_endpoint):
+            return Issuer(
+                "it names no authorization and token endpoint: nobody can sign in there with a code"
+            )
+        said = asked.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", _Algorithms)
+    except ControlPlaneError as error:
+        return Issuer(str(error))
+    return Issuer(algorithms=said.id_token_signing_alg_values_supported)
 
 
 def _provider(iam: Any) -> str:

@@ -114,6 +114,14 @@ class Subnet(msgspec.Struct, frozen=True):
     way_out: str = ""
 
 
+class Issuer(msgspec.Struct, frozen=True):
+    """What the console's issuer says of itself; `unknown` is why it says nothing that can be used."""
+
+    unknown: str = ""
+    # The algorithms that it signs id tokens with; empty where it does not say.
+    algorithms: tuple[str, ...] = ()
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Concurrent executions: of the account in the region, those without a reservation, those that this stack reserves."""
 
@@ -152,3 +160,5 @@ class Found(msgspec.Struct, frozen=True):
     endpoints: frozenset[str] = frozenset()
     # The account's OIDC provider for GitHub.
     provider: str = ""
+    # None: the catalog has no console.
+    issuer: Issuer | None = None

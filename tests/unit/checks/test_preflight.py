@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from candlefish.catalog.load import load
-from candlefish.catalog.model import CUSTOM, Reading
+from candlefish.catalog.model import CUSTOM, Console, Reading
 from candlefish.catalog.stack_parameters import derived
 from lab.templates import read_template
 from tests.support.catalogs import FIXTURES
@@ -18,6 +18,7 @@ from tools.preflight.model import (
     Cluster,
     Finding,
     Found,
+    Issuer,
     Kubernetes,
     Limits,
     Listener,
@@ -328,3 +329,30 @@ def test_the_needs_come_from_the_template() -> None:
         "candlefish-production-reconcile-cluster",
     ]
     assert "candlefish-staging-reconcile-capacity" in reserving(TEMPLATE, ENVIRONMENTS["staging"])
+
+
+def signs(issuer: Issuer | None) -> list[str]:
+    console = Console(issuer="https://login.example.org", client="page", reader=("*",))
+    of = msgspec.structs.replace(section(), environment=msgspec.structs.replace(PRODUCTION, console=console))
+    return [
+        each.what
+        for each in held(of, msgspec.structs.replace(FOUND, issuer=issuer))
+        if each.about == "console"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "why"),
+    [
+        (Issuer("https://login.example.org/... answered 404"), "answered 404"),
+        (Issuer(algorithms=("ES256", "EdDSA")), "signs with ES256, EdDSA; API Gateway takes RS256"),
+    ],
+)
+def test_an_issuer_that_nobody_can_sign_in_at_is_said(issuer: Issuer, why: str) -> None:
+    (what,) = signs(issuer)
+    assert "https://login.example.org" in what and why in what
+
+
+@pytest.mark.parametrize("issuer", [None, Issuer(), Issuer(algorithms=("ES256", "RS256"))])
+def test_an_issuer_that_people_sign_in_at_is_nothing_to_say(issuer: Issuer | None) -> None:
+    assert signs(issuer) == []
