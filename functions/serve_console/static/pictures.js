@@ -47,7 +47,7 @@ const PICTURES = [
   {
     title: "Evidence", unit: "logarithmic", columns: ["position"], range: [-1.15, 1.15], ends: true,
     format: (v) => ({ "-1": "roll back", 0: "even", 1: "promote" })[v] ?? "",
-    draw: () => ({ series: [line(color("ink"), { spanGaps: true })], bands: [] }),
+    draw: () => ({ series: [line(color("ink"))], bands: [] }),
     read: (s, i) => [["", s.position[i] === null ? "none" : s.position[i] >= 1 ? "promotes" : s.position[i] <= -1 ? "rolls back" : `${Math.round(Math.abs(s.position[i]) * 100)}% of the way to ${s.position[i] < 0 ? "roll back" : "promote"}`]],
   },
 ];

@@ -7,18 +7,22 @@ export function series(points) {
     made.x.push(x);
     for (const key of Object.keys(made)) if (key !== "x") made[key].push(values[key] ?? null);
   };
-  let before = null;
+  let before = null, evidence = null;
   for (const point of points) {
     const long = point.end - point.start;
     if (long <= 0) continue;
-    if (before && point.start - before.end > long / 2) put((point.start + before.end) / 2, {});
+    const gap = before && point.start - before.end > long / 2;
+    if (gap) put((point.start + before.end) / 2, {});
+    // Evidence stands where it was until it is looked at again; a new weight begins anew.
+    if (gap || before?.weight !== point.weight) evidence = null;
+    evidence = point.position ?? evidence;
     const oldRate = point.old.requests / long;
     put((point.start + point.end) / 2, {
       oldRate,
       total: oldRate + point.new.requests / long,
       ...side("old", point.old),
       ...side("new", point.new),
-      position: point.position,
+      position: evidence,
     });
     before = point;
   }

@@ -23,6 +23,13 @@ test("where windows are missing so is the line", () => {
   assert.ok(made.x.every((x, n) => n === 0 || x > made.x[n - 1]));
 });
 
+test("evidence stands until it is looked at again, and begins anew with a weight or after a gap", () => {
+  const made = (points) => series(points.map(([n, position, weight]) => ({ ...point(60 * n, arm(1), arm(1), position), weight }))).position;
+  assert.deepEqual(made([[0, 0.2, 10], [1, null, 10], [2, 0.4, 10]]), [0.2, 0.2, 0.4]);
+  assert.deepEqual(made([[0, 0.2, 10], [1, null, 50]]), [0.2, null]);
+  assert.deepEqual(made([[0, 0.2, 10], [9, null, 10]]), [0.2, null, null]);
+});
+
 test("a window without length is left out", () => {
   assert.deepEqual(series([{ ...point(0, arm(1), arm(1)), end: 0 }]).x, []);
 });
