@@ -25,12 +25,14 @@ from tests.support.quick_catalog import quick_catalog
 from tests.support.waiting import PATIENCE, eventually
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, FloatRect
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing())]
 
 ENVIRONMENT, SERVICE = "production", "backend-api"
 OTHERS = ("website", "api-gateway")
+# What of a page is pictured where all of it would be too long.
+TOP: FloatRect = {"x": 0, "y": 0, "width": 1280, "height": 1000}
 ASKS, ANSWERS = "developer", "platform-lead"
 # Long enough for people to read, and for a judge to have some windows; the lab runs sixty times as fast.
 CHANGES = (
@@ -106,6 +108,12 @@ def headline(seen: Visit, text: str) -> None:
     seen.see(seen.page.locator("h1").get_by_text(text), PATIENCE)
 
 
+def evidence(seen: Visit) -> float:
+    """Where the gauge stands, between -1 and 1."""
+    left = seen.page.evaluate("document.querySelector('.gauge .dot')?.style.left ?? '50%'")
+    return float(left.rstrip("%")) / 50 - 1
+
+
 def entries(world: World, release: str) -> dict[str, dict[str, Any]]:
     return {each["kind"]: each for each in timeline(world, ENVIRONMENT, release)}
 
@@ -130,6 +138,10 @@ def test_a_release_is_held_answered_and_taken_back_in_the_page(
         paused = eventually(lambda: entries(world, release).get("paused"))
         assert (paused["by"], "looking at the logs first" in paused["reason"]) == (ASKS, True)
         press(asks, "Resume", "they are clean")
+
+        # On its way: half of what promotes, or more; a fast judge may have asked already.
+        eventually(lambda: asks.page.locator(".question").count() or evidence(asks) > 0.5)
+        asks.page.screenshot(path=pictures / "console-canary.png", full_page=True, clip=TOP)
 
         # Who asks does not answer: somebody else finds the question in the fleet.
         asks.see(asks.page.locator(".question"), PATIENCE)

@@ -478,6 +478,23 @@ def test_what_was_decided_is_opened_and_older_entries_are_loaded_when_asked_for(
         assert asked == [f"/v1/releases/{view['id']}/timeline?before={view['older']}"]
 
 
+def test_a_file_that_does_not_come_is_asked_for_again_and_then_that_is_said(
+    made: Browser, fixture: Fixture
+) -> None:
+    for name in ("pace.js", "uplot.js", "app.css"):
+        fixture.lost = {name: 2}
+        with visit(made, fixture.url) as seen:
+            seen.page.goto(f"{fixture.url}/#/releases/release-canary")
+            seen.see(seen.page.locator("h1").get_by_text("no sign of harm"), 60)
+            assert fixture.lost == {name: 0}
+            assert seen.page.evaluate("sessionStorage.getItem('candlefish.tried')") is None
+    fixture.lost = {"pace.js": 1000}
+    with visit(made, fixture.url) as seen:
+        seen.page.goto(fixture.url)
+        seen.page.get_by_text("trying again did not help").wait_for()
+        assert fixture.lost["pace.js"] == 1000 - 4
+
+
 def test_what_a_view_cannot_draw_is_said_and_the_rest_stays(made: Browser, fixture: Fixture) -> None:
     fixture.views["/releases/release-canary"]["slots"] = [{"shape": "of a newer stack"}]
     with visit(made, fixture.url) as seen:

@@ -51,6 +51,8 @@ class Fixture:
         self.answers: dict[str, tuple[int, dict[str, Any]]] = {}
         # Status and body that every read gets instead of its answer.
         self.refuse: tuple[int, dict[str, Any]] | None = None
+        # How often a file is refused before it comes, by its name.
+        self.lost: dict[str, int] = {}
         self.asked: list[Asked] = []
         self._site = console_files(str(FUNCTION))
         fixture = self
@@ -124,6 +126,13 @@ class Fixture:
             )
 
     def _file(self, connection: BaseHTTPRequestHandler, path: str, headers: dict[str, str]) -> None:
+        name = path.rpartition("/")[2]
+        if self.lost.get(name):
+            self.lost[name] -= 1
+            _send(
+                connection, 500, {"content-type": "application/json"}, b'{"message":"Internal Server Error"}'
+            )
+            return
         request = HttpRequest(
             headers=headers, raw_path=path, request_context=RequestContext(http=Http(connection.command))
         )

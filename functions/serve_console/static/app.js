@@ -137,6 +137,7 @@ async function start() {
       }
     }
   }
+  globalThis.cameWhole?.();
   render(html`<${App} problem=${problem} />`, document.getElementById("app"));
 }
 

@@ -20,6 +20,8 @@ from candlefish.web import HttpAnswer, HttpRequest
 PAGE = "index.html"
 PLACE = "{assets}"
 AHEAD = "{ahead}"
+# What is no module.
+SCRIPTS = ("boot.js", "vendor/uplot.js")
 KINDS: Mapping[str, str] = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -76,7 +78,7 @@ class Site(msgspec.Struct, frozen=True):
 
     def page(self) -> bytes:
         """The page, with where its files are; modules are loaded side by side and not one after the other."""
-        modules = (name for name in sorted(self.files) if name.endswith(".js") and name != "vendor/uplot.js")
+        modules = (name for name in sorted(self.files) if name.endswith(".js") and name not in SCRIPTS)
         ahead = "".join(f'<link rel="modulepreload" href="{self.place}/{name}">\n' for name in modules)
         text = self.files[PAGE].decode()
         return text.replace(AHEAD, ahead).replace(PLACE, self.place).encode()
