@@ -137,6 +137,7 @@ def plan_command(
         bundles=_Files(stack, documents),
         now=time.time(),
         notes=notes,
+        frozen=stack.freezes(),
     )
     if cluster:
         preview = _against_cluster(preview, record, version, catalog, _Files(stack, documents), context)

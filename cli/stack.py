@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.approvals import DynamoApprovals
     from candlefish.adapters.table.journal import DynamoJournalStore
     from candlefish.adapters.table.records import DynamoRecords
+    from candlefish.release.record import AskedFreezes
     from candlefish.service.record import ServiceRecord
 
 
@@ -91,6 +92,12 @@ class Stack:
         from candlefish.adapters.table.journal import DynamoJournalStore
 
         return DynamoJournalStore(self.client("dynamodb"), self.table, self.environment)
+
+    def freezes(self) -> AskedFreezes:
+        """The freezes that people asked for."""
+        from candlefish.adapters.table.freezes import DynamoFreezes
+
+        return DynamoFreezes(self.client("dynamodb"), self.table, self.environment).get()
 
     def approvals(self) -> DynamoApprovals:
         from candlefish.adapters.table.approvals import DynamoApprovals

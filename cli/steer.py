@@ -176,10 +176,7 @@ def _told(answer: Any, plain: bool) -> None:
 
 
 def _show(stack: Stack, service: str, plain: bool) -> None:
-    from candlefish.adapters.table.freezes import DynamoFreezes
-
-    asked = DynamoFreezes(stack.client("dynamodb"), stack.table, stack.environment).get()
-    found = asked.in_force(time.time(), service or None)
+    found = stack.freezes().in_force(time.time(), service or None)
     if plain:
         document(found)
         return

@@ -308,7 +308,9 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "waiting for the cluster's older writers", _no_wait_for_writers, ("rollback-while-deploying-first",)
     ),
-    Variant("the look of a rollback at a worker's shares", _rollback_without_shares, ("worker-rollback",)),
+    Variant(
+        "the look of a rollback at a worker's shares", _rollback_without_shares, ("worker-rollback-alone",)
+    ),
     Variant("writing a Job down before it is let run", broken_jobs.not_written_down, ("job-deleted",)),
     Variant("the looks whether a Job is written down", broken_jobs.not_looked_up, ("job-deleted",)),
     Variant("the uid that a look at a Job compares", broken_jobs.in_its_place, ("job-deleted-unheard",)),

@@ -200,6 +200,13 @@ SCENARIOS: dict[str, Scenario] = {
         Budget(ticks=6, looks=(0, 1)),
         way="shares",
     ),
+    "worker-rollback-alone": Scenario(
+        "the same, and no reconciler looks",
+        shifting,
+        (("rollback x",),),
+        Budget(ticks=3),
+        way="shares",
+    ),
     "worker-rollback-death": Scenario(
         "the same; any function dies once, and what it sent lands late or never",
         shifting,

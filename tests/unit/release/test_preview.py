@@ -15,9 +15,11 @@ from candlefish.catalog.model import Catalog, Cron, Freeze, Job, Replicas, Resou
 from candlefish.catalog.parts import other_parts, parts_of
 from candlefish.errors import InvalidInput, NotAllowed
 from candlefish.release.configuration import configuration_of, configured
+from candlefish.release.model import AskedFreeze
 from candlefish.release.object_diff import object_differences, shaped_like
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.preview import Preview, preview_release
+from candlefish.release.record import AskedFreezes
 from candlefish.release.request_release import Carried, ReleaseCommand, request_release
 from candlefish.release.restore_traffic import take_back
 from candlefish.service.model import Version
@@ -217,6 +219,22 @@ def test_a_freeze_and_a_bad_version_are_both_said() -> None:
     assert preview(taken, frozen, break_glass="fire", allow_bad=True).refusals == ()
 
 
+def test_what_a_person_froze_is_said() -> None:
+    asked = AskedFreezes("production", 1, (AskedFreeze(SERVICE, "an incident", "ada", NOW - 1, NOW + 60),))
+    version = configured(V1, SERVICE, "production", NEW)
+    found = preview_release(
+        ReleaseRequest(service=SERVICE, image=V1.image, reason="plan"),
+        SERVING,
+        version,
+        environment="production",
+        catalog=NEW,
+        bundles=MemoryBundles(),
+        now=NOW,
+        frozen=asked,
+    )
+    assert any("by ada (an incident)" in each for each in found.refusals)
+
+
 def test_a_version_of_older_code_is_said_to_have_none() -> None:
     found = preview(released(fresh(), "r1", V1, window=0))
     assert not found.differs
@@ -283,6 +301,9 @@ class Stack:
 
     def __init__(self, carries: Catalog | None) -> None:
         self.carries = carries
+
+    def freezes(self) -> AskedFreezes:
+        return AskedFreezes("production")
 
     def records(self) -> MemoryRecords:
         return MemoryRecords(SERVING)

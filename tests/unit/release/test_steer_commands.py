@@ -13,6 +13,7 @@ import cli.steer
 from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.freeze import FreezesInForce
 from candlefish.release.model import AskedFreeze
+from candlefish.release.record import AskedFreezes
 from candlefish.release.steer_release import Steered
 from cli.__main__ import candlefish
 from cli.exits import Exit
@@ -120,6 +121,17 @@ def test_a_freeze_is_asked_for_and_lifted(sent: Sent) -> None:
         {"action": "lift", "service": "website", "reason": "over"},
     ]
     assert {function for function, _ in sent} == {"freeze"}
+
+
+def test_what_is_frozen_is_listed(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = AskedFreezes("production", 1, (AskedFreeze("", "an incident", "ada", 1.0, 4e9),))
+    monkeypatch.setattr(Stack, "freezes", lambda self: asked)
+    said = run("freeze").stdout
+    assert said.startswith("every service until 2096-10-02") and "by ada: an incident" in said
+    assert json.loads(run("freeze", "website", "--json").stdout)[0]["by"] == "ada"
+    monkeypatch.setattr(Stack, "freezes", lambda self: AskedFreezes("production"))
+    assert "nobody froze website" in run("freeze", "website").stdout
+    assert sent == []
 
 
 @pytest.mark.parametrize("words", [("--until", "2h"), ("--reason", "why")])

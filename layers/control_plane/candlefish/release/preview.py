@@ -14,11 +14,13 @@ from candlefish.catalog.read import effective
 from candlefish.errors import AlreadyStable, Permanent
 from candlefish.release.begin_release import in_place_words, plan_of, replaces_other
 from candlefish.release.configuration import configuration_changes
+from candlefish.release.freeze import refuse_frozen
 from candlefish.release.model import LEASE_MARGIN, Manifest, PlanStep
 from candlefish.release.object_diff import ObjectDifference, object_differences
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.release.plan import strategy_for
 from candlefish.release.ports import Bundles
+from candlefish.release.record import AskedFreezes
 from candlefish.release.request import check_request, refuse_other_kind
 from candlefish.release.workload import JobPlan, objects_of, plan_jobs, rendered_jobs, version_cron
 from candlefish.service.model import Slot, Version
@@ -91,10 +93,12 @@ def preview_release(
     bundles: Bundles,
     now: float,
     notes: Sequence[str] = (),
+    frozen: AskedFreezes | None = None,
 ) -> Preview:
     """What a release of a version would do, asked for as in `request`, at `now` (epoch seconds).
 
-    `version` is the request's with the configuration that it would be released with. `notes` are those of the caller.
+    `version` is the request's with the configuration that it would be released with. `notes` are those of the caller, `frozen` what people
+    froze, where that is known.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def preview_release(
     service = effective(catalog.service(request.service), env)
     strategy = strategy_for(catalog.strategy(environment), service)
     stable = record.stable_version if record else None
-    refusals, more = _in_the_way(request, record, version, service, environment, catalog, now)
+    refusals, more = _in_the_way(request, record, version, service, environment, catalog, now, frozen)
     objects: tuple[ObjectDifference, ...] = ()
     slot = candidate_slot(record, in_place=strategy.in_place) if record else None
     jobs = JobPlan((), ())
@@ -157,12 +161,16 @@ def _in_the_way(
     environment: str,
     catalog: Catalog,
     now: float,
+    frozen: AskedFreezes | None,
 ) -> tuple[list[str], list[str]]:
     """Why it would be refused now, and what else is to be said of it."""
     refusals: list[str] = []
     notes: list[str] = []
     try:
         check_request(request, environment=environment, catalog=catalog, now=now)
+        if frozen:
+            zone = catalog.environment(environment).timezone
+            refuse_frozen(frozen, service.name, zone, now, break_glass=request.break_glass)
     except Permanent as refusal:
         refusals.append(str(refusal))
     if record is None:
