@@ -221,6 +221,7 @@ def test_a_service_at_rest_shows_its_slots() -> None:
     record = released(fresh(), "r1", V1, window=0)
     view = see_service("backend-api", LEAD, looking=looking._replace(records=MemoryRecords(record)))
     assert view.release is None
+    assert view.unknown == ()
     assert [(slot.role, slot.wanted) for slot in view.slots] == [("stable", 100)]
 
 

@@ -516,3 +516,8 @@ def test_a_yes_to_a_long_hold_says_what_comes_and_counts_nobody() -> None:
     assert view.question is not None
     assert view.question.asks == "v2 of backend-api: it has been held for long, shall it go on all the same?"
     assert view.question.if_yes == "approval by somebody else, within 8 h"
+
+
+def test_a_timeline_of_nothing_is_refused_like_the_release() -> None:
+    with pytest.raises(UnknownService, match="there is no release 'r9' in production"):
+        see_timeline("r9", looking=Watched().looking)

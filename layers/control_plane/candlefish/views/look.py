@@ -95,9 +95,7 @@ def look_at_release(
     if release is None or release.environment != looking.environment:
         if glance.unreadable:
             raise InvalidInput(glance.unreadable)
-        raise UnknownService(
-            f"there is no release {id[:80]!r} in {looking.environment}; list them with: candlefish status"
-        )
+        raise unknown_release(id, looking.environment)
     timeline = looking.history.entries_of(id, ENTRIES)
     unknown: list[str] = []
     record = record or record_of(release.service, looking, unknown)
@@ -116,6 +114,13 @@ def look_at_release(
         pods=pods_in(record, looking) if record and live and concerned else {},
         around=around or surroundings(looking),
         unknown=(*unknown, *weighed.unknown),
+    )
+
+
+def unknown_release(id: str, environment: str) -> UnknownService:
+    """What is said of a release that is not there."""
+    return UnknownService(
+        f"there is no release {id[:80]!r} in {environment}; list them with: candlefish status"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
+from candlefish.errors import ControlPlaneError, UnknownService
 from candlefish.service.record import ServiceRecord
 from candlefish.views.actions import freeze_actions
 from candlefish.views.cells import service_cell, sleep_left
@@ -82,7 +82,7 @@ def _release_of(
     """The release that a record is about; none where it is of before timelines were kept, or cannot be read."""
     try:
         return look_at_release(id, looking, live=True, record=record, around=around)
-    except InvalidInput:
+    except UnknownService:
         return None
     except ControlPlaneError as error:
         unknown.append(str(error))
