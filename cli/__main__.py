@@ -43,7 +43,19 @@ def main() -> None:
         from cli.terminal import echo
 
         echo(said, err=True)
-        sys.exit(1)
+        sys.exit(_exit(error))
+
+
+def _exit(error: Exception) -> int:
+    """With what a command ends that met an error."""
+    from candlefish.errors import Unavailable
+    from cli.exits import Exit
+
+    # Whoever raises it has loaded its module.
+    refused = getattr(sys.modules.get("cli.stack"), "Refused", None)
+    if refused is not None and isinstance(error, refused):
+        return Exit.REFUSED
+    return Exit.UNKNOWN if isinstance(error, Unavailable) else Exit.FAILED
 
 
 def _said(error: Exception) -> str | None:

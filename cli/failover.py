@@ -56,8 +56,8 @@ AT_HOME = ("database-in-region", "cache-in-region", "database-unfence")
 def failover_command(stack: Stack, target: str, as_json: bool, **options: Any) -> None:
     """Fail over TARGET: database/NAME, cache/NAME, application or region.
 
-    Exits 0 when it is done (or was only shown), 1 when it was refused, stopped or given up, 5 when
-    it waits for an approval.
+    Exits 0 when it is done (or was only shown), 1 when it stopped or was given up, 4 when it was refused, 5 when it waits
+    for an approval.
     """
     if options["approve"] or options["abandon"]:
         say_environment(stack)

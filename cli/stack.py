@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from candlefish.service.record import ServiceRecord
 
 
+class Refused(InvalidInput):
+    """The stack was asked, and refused; nothing was changed."""
+
+
 class Stack:
     """Names and clients of the stack `candlefish-<environment>`."""
 
@@ -178,9 +182,14 @@ class Stack:
                 f"{self.function(function)} did not answer within {timeout:.0f} s ({type(error).__name__}): whether it did "
                 f"what was asked is not known; look with candlefish status -e {self.environment} before you ask again"
             ) from error
-        body = json.loads(answer.data or b"{}")
+        try:
+            body = json.loads(answer.data or b"{}")
+        except ValueError:
+            # What stands between says it in its own way.
+            body = {}
         if answer.status != 200:
-            raise InvalidInput(body.get("message") or f"{url} answered {answer.status}")
+            said = body.get("message") or body.get("detail") or f"{url} answered {answer.status}"
+            raise Unavailable(said) if answer.status >= 500 else Refused(said)
         return body
 
 

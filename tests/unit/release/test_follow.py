@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from cli.exits import MEANS, Exit, exit_of
 from cli.following import ending, in_documents, in_lines, leaving
 from cli.looking import Look, look_at_release, look_at_train, looker
 from cli.views import NotThere
+from cli.watch import follow_it
 from tests.support.screens import ZONE
 from tests.support.views import NOW, SAMPLES
 from tools.layers import ROOT
@@ -182,3 +185,39 @@ def test_what_nobody_knows_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("cli.looking.Views", lambda stack: Shown([NotThere("")]))
     with pytest.raises(NotThere, match="no release and no train nowhere in production"):
         looker(Machines(), "nowhere")  # type: ignore[arg-type]
+
+
+def followed(monkeypatch: pytest.MonkeyPatch, look: Any, *, as_json: bool = False) -> Exit:
+    monkeypatch.setattr("cli.screen.terminal.fit_for_screen", lambda: False)
+    return follow_it(Machines(), "r-1", look, as_json=as_json)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_in_a_log_says_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    seen: Iterator[Any] = iter([Look("r-1", view())])
+
+    def look() -> Look:
+        try:
+            return next(seen)  # type: ignore[no-any-return]
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    assert followed(monkeypatch, look, as_json=as_json) is Exit.LEFT
+    said = capsys.readouterr().err
+    assert "You left; the release r-1 goes on." in said
+    assert "stop it:     candlefish abort r-1 -e production" in said
+
+
+def test_a_signal_that_ends_the_job_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def look() -> Look:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Look("r-1", view())
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert followed(monkeypatch, look) is Exit.LEFT
+    assert "goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
