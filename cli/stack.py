@@ -183,14 +183,14 @@ class Stack:
                 f"what was asked is not known; look with candlefish status -e {self.environment} before you ask again"
             ) from error
         try:
-            body = json.loads(answer.data or b"{}")
+            told = json.loads(answer.data or b"{}")
         except ValueError:
             # What stands between says it in its own way.
-            body = {}
+            told = {}
         if answer.status != 200:
-            said = body.get("message") or body.get("detail") or f"{url} answered {answer.status}"
+            said = told.get("message") or told.get("detail") or f"{url} answered {answer.status}"
             raise Unavailable(said) if answer.status >= 500 else Refused(said)
-        return body
+        return told
 
 
 def record_of(stack: Stack, service: str) -> ServiceRecord | None:
