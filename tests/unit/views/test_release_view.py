@@ -37,6 +37,7 @@ from tests.support.seen_release import (
     VISITOR,
     Watched,
 )
+from tests.support.service import V1
 
 
 def states(view: ReleaseView) -> str:
@@ -521,3 +522,19 @@ def test_a_yes_to_a_long_hold_says_what_comes_and_counts_nobody() -> None:
 def test_a_timeline_of_nothing_is_refused_like_the_release() -> None:
     with pytest.raises(UnknownService, match="there is no release 'r9' in production"):
         see_timeline("r9", looking=Watched().looking)
+
+
+def test_what_is_live_stays_so_while_a_release_after_it_is_under_way_or_taken_back() -> None:
+    watched = Watched()
+    journal = watched.world.journal
+    first = msgspec.structs.replace(
+        journal.releases["r2"], id="r1", version=V1, status="promoted", replaces=None, started_at=1.0
+    )
+    journal.memory.open(first)
+    assert see_release("r1", LEAD, looking=watched.looking).says == "v1 is live for all users"
+    watched.until("judge").judge(FAILING, 3)
+    roll_back(
+        watched.world, by="release", reason="backend-api in slot blue: 8 of 26 requests failed in one window"
+    )
+    assert see_release("r1", LEAD, looking=watched.looking).says == "v1 is live for all users"
+    assert watched.view().timeline[0].says == "8 of 26 requests failed in one window"

@@ -68,7 +68,7 @@ _JUDGED: dict[str, tuple[str, Tone]] = {
 }
 # The judge's own numbers at the end of its sentence, which stand under `evidence`.
 _ARITHMETIC = re.compile(r"; evidence (?:over )?[\d.,e+]+ to 1 .*\Z", re.DOTALL)
-_CAUSE = re.compile(r"\AJudgedBad: \S+ in slot \w+: ")
+_CAUSE = re.compile(r"\A(?:JudgedBad: )?\S+ in slot (?:blue|green): ")
 
 
 def entry_view(entry: ReleaseEntry, catalog: Catalog, environment: str) -> EntryView:

@@ -85,12 +85,12 @@ class ReleaseFacts(msgspec.Struct, frozen=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether its version is the one that was promoted last, and nobody took over since."""
+        """Whether its version is the one that was promoted last, and still serves."""
         record = self.record
         return bool(
             record
             and record.promoted_release == self.release.id
-            and record.rollback is None
+            and not self.goes_back
             and record.stable_version is not None
             and record.stable_version.image == self.release.version.image
         )

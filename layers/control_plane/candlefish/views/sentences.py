@@ -116,6 +116,8 @@ def _promoted(facts: ReleaseFacts, evidence: EvidenceView) -> Said:
         return f"{new} was promoted and is being rolled back", "bad"
     if not facts.is_live:
         live = record.stable_version
+        if live is not None and live.same_as(facts.release.version):
+            return f"{new} was promoted, and its version is live by another release", "info"
         return f"{new} was promoted; {live.short if live else 'nothing'} is live now", "info"
     if not facts.in_window:
         return f"{new} is live for all users", "good"
