@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ AFTER = {OUTAGE: "candlefish lab down\n"}
 def main() -> int:
     """0 when every command of every page worked."""
     say = teller()
+    # Whatever ends this also ends the lab.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for command in NEEDED:
         if shutil.which(command) is None:
             sys.exit(f"{command} was not found; the pages say what one needs")
