@@ -119,6 +119,13 @@ def _promoted(facts: ReleaseFacts, evidence: EvidenceView) -> Said:
         if live is not None and live.same_as(facts.release.version):
             return f"{new} was promoted, and its version is live by another release", "info"
         return f"{new} was promoted; {live.short if live else 'nothing'} is live now", "info"
+    share = record.desired.get(record.stable, 0) if record.stable else 0
+    if share < 100 and (coming := candidate_of(record)):
+        version = record.slots[coming].version
+        return (
+            f"{new} is live for {share}% of the users; {version.short if version else 'another'} takes over",
+            "info",
+        )
     if not facts.in_window:
         return f"{new} is live for all users", "good"
     left = lasting(record.window_until - facts.now)
