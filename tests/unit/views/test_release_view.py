@@ -532,7 +532,12 @@ def test_what_is_live_stays_so_while_a_release_after_it_is_under_way_or_taken_ba
     )
     journal.memory.open(first)
     assert see_release("r1", LEAD, looking=watched.looking).says == "v1 is live for all users"
-    watched.until("judge").judge(FAILING, 3)
+    watched.until("judge")
+    assert (
+        see_release("r1", LEAD, looking=watched.looking).says
+        == "v1 is live for 90% of the users; v2 takes over"
+    )
+    watched.judge(FAILING, 3)
     roll_back(
         watched.world, by="release", reason="backend-api in slot blue: 8 of 26 requests failed in one window"
     )
