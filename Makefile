@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A module's tests stay in one process, the longest module first (tests/support/durations.py).
 PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
-.PHONY: another-company bench-cli bench-cold bench-cost bench-judge build check check-code check-roles check-site check-stack clean demo deploy explore fmt \
+.PHONY: another-company bench-cli bench-cold bench-cost bench-judge build captures check check-code check-roles check-site check-stack clean demo deploy explore fmt \
 	follow-adoption follow-deploy fuzz growth lock native preflight prune sam setup simulate serve-site site take-over test test-lab tools
 
 setup: $(VENV)/.ready $(BIN)/candlefish
@@ -23,7 +23,9 @@ setup: $(VENV)/.ready $(BIN)/candlefish
 $(VENV)/.ready: requirements.lock
 	@echo "setting up $(VENV): once, some ten seconds and the download"
 	$(PYTHON) -m venv $(VENV)
+	@echo "  installing uv"
 	$(BIN)/python -m pip install --quiet uv==0.13.9
+	@echo "  installing what is locked"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	touch $@
 
@@ -35,6 +37,10 @@ $(BIN)/candlefish: $(VENV)/.ready Makefile
 
 demo: setup
 	$(BIN)/python -m cli lab demo
+
+# The terminal's pictures in docs/images, from tmux in a lab: a canary, a bad release, a train.
+captures: setup
+	$(BIN)/python -m tools.captures --write
 
 # What needs no peer and waits for no compressed time.
 TESTS ?= tests
