@@ -9,7 +9,7 @@ from candlefish.catalog.model import ROLES
 from candlefish.catalog.roles import Caller
 from candlefish.errors import Held, InvalidInput, NotAllowed, RecordContested, ReleaseOver, StaleGeneration
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
-from candlefish.release.model import PlanStep, ReleaseEntry
+from candlefish.release.model import PlanStep, Release, ReleaseEntry, answer_question
 from candlefish.release.next_step import next_step
 from candlefish.release.payloads import ApprovalRequest, Instruction, NextStepInput, ReleaseContext
 from candlefish.release.plan import SKIPPED, past_skipped, with_promotion
@@ -362,6 +362,43 @@ def test_it_answers_the_question_that_the_release_waits_in(world: World) -> None
     assert world.journal.kinds("r2")[-2:] == ["promote_now", "approved"]
     steer(world, "promote")
     assert world.journal.kinds("r2").count("promote_now") == 1
+
+
+def test_a_yes_that_the_machine_did_not_hear_is_said_again(world: World) -> None:
+    ask(world)
+    asked = world.approvals.read("r2")
+    world.approvals.stored["r2"] = answer_question(asked, "approved", "platform-lead")
+    steer(world, "promote")
+    assert world.executions.answers == [("token", "success")]
+
+
+def test_somebody_elses_yes_at_the_same_moment_is_one_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(world)
+    replan = world.journal.replan
+
+    def slow(seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        replan(seen, plan)
+        asked = world.approvals.read("r2")
+        world.approvals.stored["r2"] = answer_question(asked, "approved", "product-lead")
+
+    monkeypatch.setattr(world.journal, "replan", slow)
+    assert "is promoted as soon as" in steer(world, "promote").says
+
+
+def test_somebody_elses_no_at_the_same_moment_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(world)
+    replan = world.journal.replan
+
+    def slow(seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        replan(seen, plan)
+        asked = world.approvals.read("r2")
+        world.approvals.stored["r2"] = answer_question(asked, "denied", "product-lead")
+
+    monkeypatch.setattr(world.journal, "replan", slow)
+    with pytest.raises(InvalidInput, match="denied by product-lead before"):
+        steer(world, "promote")
 
 
 def test_it_does_not_answer_what_became_of_a_job(world: World) -> None:

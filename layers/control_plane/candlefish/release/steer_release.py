@@ -149,11 +149,13 @@ def _where(record: ServiceRecord, release: Release) -> str:
 
 def _say_yes(question: Approval, reason: str, principal: str, **ports: Any) -> None:
     """Answer an open question as the person who steers, by the rules of every answer."""
-    decide_approval(
-        ApprovalDecision(question.release, question.question, "approved", reason),
-        principal=principal,
-        **ports,
-    )
+    yes = ApprovalDecision(question.release, question.question, "approved", reason)
+    try:
+        decide_approval(yes, principal=principal, **ports)
+    except InvalidInput:
+        # Somebody else may have said yes at the same moment.
+        if ports["approvals"].read(question.release).status != "approved":
+            raise
 
 
 def _resume(
@@ -248,9 +250,19 @@ def _promote(
             ),
         )
     says = f"{release.id} goes to 100% and is promoted as soon as its Pods are ready"
-    return Steered(
-        release.id, f"{says}, without {', '.join(skipped)}" if skipped else says, skipped
-    ), question
+    steered = Steered(release.id, f"{says}, without {', '.join(skipped)}" if skipped else says, skipped)
+    return steered, question or _yes_of(person, release, approvals, at)
+
+
+def _yes_of(person: Person, release: Release, approvals: Approvals, at: float) -> Approval | None:
+    """A question that the person said yes to: who did so may have died before the machine heard of it."""
+    try:
+        asked = approvals.read(release.id)
+    except InvalidInput:
+        return None
+    mine = asked.status == "approved" and person.name in asked.approvers and asked.expires_at > at
+    # Answering that one again would lift what has held the release since.
+    return asked if mine and asked.name != HOLD else None
 
 
 def _open_question(release: Release, approvals: Approvals, at: float) -> Approval | None:
