@@ -49,7 +49,7 @@ def under_way(folder: Path) -> Iterator[World]:
     with World(folder / "lab", time_scale=60, catalog=catalog) as made:
         bring_up(made, (ENVIRONMENT,), (SERVICE, *OTHERS))
         load = Load(
-            made.sites[ENVIRONMENT].port, [made.host(ENVIRONMENT, name) for name in (SERVICE, *OTHERS)], 150.0
+            made.sites[ENVIRONMENT].port, [made.host(ENVIRONMENT, name) for name in (SERVICE, *OTHERS)], 240.0
         )
         load.start()
         yield made
