@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from cli.looking import Look
+from cli.screen.asking import Screen
+from cli.screen.cells import plain
+from cli.screen.watching import Seen, frame
+from tests.support.wide import view
 from tools import captures
+from tools.layers import ROOT
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: apt-get install tmux"),
 ]
+
+
+# Wide, combining, joined and hostile text in every place, shown for ever.
+PROGRAM = """
+from msgspec.structs import replace
+from cli.looking import Look
+from cli.screen.terminal import Terminal
+from cli.screen.watching import Watching
+from tests.support.wide import view
+with Terminal(colour=True) as terminal:
+    Watching("r", lambda: Look("r", view()), lambda *_: "", None).run(terminal)
+"""
+
+
+@pytest.mark.parametrize("size", captures.SIZES)
+def test_a_real_terminal_has_each_sign_where_it_was_counted(tmp_path: Path, size: tuple[int, int]) -> None:
+    environ = {"PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}", "LANG": "C.UTF-8", "TZ": "UTC"}
+    window = captures.Window(tmp_path / "tmux", "wide", size, environ, sys.executable, "-c", PROGRAM)
+    try:
+        shown = [line.rstrip() for line in window.until("leave (it goes on)")]
+        now = view().now
+        made = frame(Seen(Look("r", view())), Screen(), *size, now, UTC)
+        wanted = [plain(line).rstrip() for line in made]
+        # Below the head, which says how long it has run by now, and the question, which says how long is left.
+        assert len(shown) == len(wanted)
+        moving = re.compile(r"\d+ (?:s|min|h|days)\b|over since")
+        for seen, want in zip(shown, wanted, strict=True):
+            assert seen == want or moving.search(seen) or moving.search(want)
+        assert sum(seen == want for seen, want in zip(shown, wanted, strict=True)) > len(wanted) // 2
+    finally:
+        window.close()
 
 
 def test_the_newest_entry_is_on_every_screen(tmp_path: Path) -> None:
