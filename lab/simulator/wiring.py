@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from candlefish.adapters.aws.eventbridge import BestEffort
 from candlefish.catalog.model import CUSTOM, Catalog
+from candlefish.errors import Unavailable
 from candlefish.failover.ports import FailoverPorts, RegionPorts, SitePorts
 from candlefish.release.journal import Journal
 from candlefish.web import HttpRequest
@@ -55,6 +56,13 @@ ONE_PORT = (
 SLACK_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 
+class NoViews:
+    """Nobody draws views here: who tells people says what its event says."""
+
+    def release(self, id: str, reader: object, *, live: bool) -> NoReturn:
+        raise Unavailable(f"no view of {id} is drawn in the simulator")
+
+
 def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str, Any]:
     """What each accessor returns, by its name."""
     port = boundary.port
@@ -93,6 +101,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "owners_channels": {},
         "slack_signing_secret": SLACK_SECRET,
         "reply_in_slack": None,
+        "views": NoViews(),
         "failover_ports": FailoverPorts(
             environment=declared,
             catalog=catalog,
