@@ -90,6 +90,12 @@ def test_no_more_than_two_dimensions_whatever_is_counted() -> None:
         assert [key for key, _ in named] in wanted
 
 
+def test_what_is_not_counted_is_said_and_counts_nothing() -> None:
+    logged = Logged()
+    logged.meter.miss("the table does not answer")
+    assert logged.sums == {} and "not counted: the table does not answer" in logged.lines[0]
+
+
 def test_a_line_is_one_line() -> None:
     logged = Logged()
     logged.meter.measure([Measure("Repairs", service="a\nb")])

@@ -287,6 +287,17 @@ def test_what_is_written_late_brings_no_release_back(journal: FakeJournal) -> No
     assert [entry.kind for entry in journal.entries("r1")] == list(late)
 
 
+def test_who_writes_a_status_is_told_whether_it_was_another_one(journal: FakeJournal) -> None:
+    """So that an end is counted by the one write that made it."""
+    store = journal.store
+    assert store.set_status("r1", "promoted", over={"running"}) is False, "nobody opened it"
+    journal.open(release())
+    assert store.set_status("r1", "promoted", over={"running", "held"}) is True
+    assert store.set_status("r1", "promoted", over={"running", "held"}) is False
+    assert store.set_status("r1", "rolled_back", over=frozenset()) is False
+    assert store.read("r1").status == "promoted"
+
+
 def test_who_finds_an_entry_knows_that_people_were_told(
     journal: FakeJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

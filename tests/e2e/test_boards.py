@@ -13,7 +13,6 @@ from candlefish.measures import METRICS
 from lab.scenes.boards import TIME_SCALE, Boards, uncounted
 from lab.world import World
 from tests.support.labs import Labs
-from tests.support.quick_catalog import quick_catalog
 from tools.boards import cloudwatch
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -21,7 +20,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 @contextmanager
 def played(folder: Path) -> Iterator[Boards]:
-    with World(folder / "lab", time_scale=TIME_SCALE, catalog=quick_catalog(folder / "catalog")) as world:
+    with World(folder / "lab", time_scale=TIME_SCALE) as world:
         boards = Boards(world, print)
         boards.play()
         yield boards

@@ -8,11 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from candlefish.measures import METRICS
 from tools.boards import cloudwatch, grafana
 from tools.boards.lint import problems
 from tools.layers import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
+PAGE = ROOT / "docs/dashboards.md"
+BEGIN_TABLE, END_TABLE = "<!-- generated: metrics -->\n", "<!-- /generated -->"
 BEGIN, END = "      # --- made by python -m tools.boards\n", "      # --- end of what is made\n"
 
 
@@ -24,9 +27,21 @@ def template_with(text: str) -> str:
     return f"{before}{BEGIN}      DashboardBody: !Sub |\n{lines}\n{END}{after}"
 
 
+def page_with(text: str) -> str:
+    """The page about dashboards with the table of metrics as it should be."""
+    rows = [
+        f"| `{name}` | {each.unit} | {'yes' if each.by_service else ''} | {each.about} |"
+        for name, each in METRICS.items()
+    ]
+    table = "\n".join(["", "| metric | unit | by service | what |", "|---|---|---|---|", *rows, "", ""])
+    before, _, rest = text.partition(BEGIN_TABLE)
+    _, _, after = rest.partition(END_TABLE)
+    return f"{before}{BEGIN_TABLE}{table}{END_TABLE}{after}"
+
+
 def wanted() -> dict[Path, str]:
     """Every file that is made, with what it should say."""
-    made = {TEMPLATE: template_with(TEMPLATE.read_text())}
+    made = {TEMPLATE: template_with(TEMPLATE.read_text()), PAGE: page_with(PAGE.read_text())}
     return made | {ROOT / "monitoring/grafana" / name: text for name, text in grafana.files().items()}
 
 

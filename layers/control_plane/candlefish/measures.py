@@ -79,3 +79,6 @@ class Uncounted:
 
     def measure(self, measures: Sequence[Measure]) -> None:
         """Forget them."""
+
+    def miss(self, why: str) -> None:
+        """Nor is that of interest."""

@@ -71,6 +71,9 @@ class Meter(Protocol):
     def measure(self, measures: Sequence[Measure]) -> None:
         """Report values that were measured now."""
 
+    def miss(self, why: str) -> None:
+        """Say in the log that something could not be counted, and why."""
+
 
 class Requesters(Protocol):
     """Where it is written down who asked for an execution, by its machine's short name and its own name."""

@@ -35,6 +35,11 @@ class EmfMeter:
                 self._write(self._line(service, list(line.values())))
                 of = [each for each in of if line[each.metric] is not each]
 
+    def miss(self, why: str) -> None:
+        """Print it as a line of the log."""
+        line = {"level": "WARNING", "message": f"not counted: {why}"}
+        self._write(msgspec.json.encode(line).decode())
+
     def _line(self, service: str, measures: Sequence[Measure]) -> str:
         named = {ENVIRONMENT: self._environment, **({SERVICE: service} if service else {})}
         about: dict[bool, list[dict[str, str]]] = {}

@@ -117,8 +117,9 @@ class Journal:
     def _count(self, release: Release, status: Status, entry: ReleaseEntry) -> None:
         try:
             before = self._store.entries(release.id) if status == "rolled_back" else []
-        except ControlPlaneError:
-            # Nothing fails because of a count: that it was taken back is counted, what it had reached is not.
+        except ControlPlaneError as error:
+            # Nothing fails because of a count.
+            self._meter.miss(f"what release {release.id} had reached when it was taken back: {error}")
             before = []
         self._meter.measure(measured_at(release, status, entry, before))
 
