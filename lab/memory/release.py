@@ -41,12 +41,14 @@ class MemoryJournalStore(Store):
         # By service: when each began, and its id.
         self.listed: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
 
-    def open(self, release: Release) -> None:
+    def open(self, release: Release) -> bool:
+        new = release.id not in self.releases
         release = self.releases.setdefault(release.id, kept(release))
         self.between()
         line = (sortable(release.started_at), release.id)
         if line not in self.listed[release.service]:
             self.listed[release.service].append(line)
+        return new
 
     def read(self, release: str) -> Release:
         try:

@@ -222,7 +222,7 @@ def release(name: str = "r1", at: float = 10.0) -> Release:
 
 def test_a_release_is_opened_once(journal: FakeJournal) -> None:
     journal.open(release())
-    journal.open(msgspec.structs.replace(release(), reason="another"))
+    assert journal.store.open(msgspec.structs.replace(release(), reason="another")) is False
     assert journal.read("r1").reason == "why"
 
 

@@ -221,7 +221,8 @@ class Journal:
         self._replay, self._plan = replay, plan
         self._judged = next((at for at, step in enumerate(plan) if step.kind == "judge"), None)
 
-    def open(self, release: Release) -> None: ...
+    def open(self, release: Release) -> bool:
+        return True
 
     def read(self, release: str) -> Release:
         if not release.startswith("release"):

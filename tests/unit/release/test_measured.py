@@ -7,12 +7,13 @@ from functools import partial
 import msgspec
 import pytest
 
-from candlefish.errors import Unavailable
+from candlefish.errors import Unavailable, VersionKnownBad
 from candlefish.measures import METRICS, Measure
 from candlefish.release.journal import Journal
 from candlefish.release.judging import evidence_measures
 from candlefish.release.measured import REPAIRED, VERDICTS, measured_at
 from candlefish.release.model import Release, ReleaseEntry, SeenEvidence, SeenWindow, ServedCounts
+from candlefish.release.request import write_refusal
 from candlefish.service.model import Version
 from lab.memory.events import MemoryEvents
 from lab.memory.meter import MemoryMeter
@@ -107,6 +108,14 @@ def test_who_sets_the_status_at_the_same_moment_counts_nothing() -> None:
     late.find = lambda release: stale  # type: ignore[method-assign]
     late.append("r1", at(1601.0, "promoted"))
     assert meter.total("ReleasesPromoted") == 1
+
+
+def test_a_release_that_is_refused_before_it_was_opened_is_counted_once() -> None:
+    meter, store = MemoryMeter(), MemoryJournalStore()
+    journal = Journal(store, MemoryEvents(), meter)
+    for _ in range(3):
+        write_refusal(RELEASE, VersionKnownBad("it was bad"), journal=journal)
+    assert names(meter.measured) == ["ReleasesRefused"]
 
 
 def test_nothing_fails_because_of_a_count() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from candlefish.errors import ControlPlaneError, InvalidInput, Unreadable
-from candlefish.measures import Uncounted
+from candlefish.measures import Measure, Uncounted
 from candlefish.ports import EventPublisher, Meter
 from candlefish.release.measured import is_measured, measured_at, measured_by
 from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
@@ -70,7 +70,8 @@ class Journal:
 
     def open(self, release: Release) -> None:
         """Store a release; storing the same one again changes nothing."""
-        self._store.open(release)
+        if self._store.open(release) and release.status == "refused":
+            self._meter.measure([Measure("ReleasesRefused", service=release.service)])
 
     def read(self, release: str) -> Release:
         """One release (`JournalStore.read`)."""

@@ -47,8 +47,8 @@ class CodeHost(Protocol):
 class JournalStore(Protocol):
     """Where releases and their timelines are kept; what an entry leads to, `journal.Journal` says."""
 
-    def open(self, release: Release) -> None:
-        """Store a release; storing the same one again changes nothing."""
+    def open(self, release: Release) -> bool:
+        """Store a release, and say whether it is new; storing the same one again changes nothing."""
 
     def read(self, release: str) -> Release:
         """One release.

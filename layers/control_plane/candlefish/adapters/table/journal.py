@@ -38,14 +38,15 @@ class DynamoJournalStore:
         self._table = table
         self._environment = environment
 
-    def open(self, release: Release) -> None:
+    def open(self, release: Release) -> bool:
         item = {
             **keys.RELEASE.key(release=release.id),
             "status": {"S": release.status},
             **packed(keys.RELEASE, release),
             "expires": expiry(release.started_at, KEEP),
         }
-        if not put_if(self._client, self._table, item, seen=None, what=f"release {release.id}"):
+        new = put_if(self._client, self._table, item, seen=None, what=f"release {release.id}")
+        if not new:
             # Whoever stored it may have died before it was listed.
             release = self.read(release.id)
         when = {"environment": release.environment, "time": sortable(release.started_at)}
@@ -56,6 +57,7 @@ class DynamoJournalStore:
             line = {**place, "release": {"S": release.id}, "expires": expiry(release.started_at, KEEP)}
             with aws_call(f"listing release {release.id}"):
                 self._client.put_item(TableName=self._table, Item=line)
+        return new
 
     def read(self, release: str) -> Release:
         item = get(self._client, self._table, keys.RELEASE.key(release=release), what=f"release {release}")
