@@ -107,7 +107,7 @@ class Boards:
         self.until("SignalsActed")
         self.alert("second")
         self.until("SignalsRefused")
-        driver.wait_for_entry(self.world, self.environment, name, "rolled_back", PATIENCE)
+        self.at_rest()
 
     def turn_the_rule(self) -> None:
         """Somebody gives half of the traffic to the other slot; the reconciler takes it back, and says whose it was."""
