@@ -19,6 +19,8 @@ from cli.terminal import echo
 QUICK_AT_TERMINAL, QUICK_IN_LOG = 0.6, 2.0
 # A log is told again after so many seconds.
 AGAIN = 30.0
+# A variable that leaves it out.
+QUIET = "CANDLEFISH_QUIET"
 _SIGNS = "|/-\\"
 _ERASE = "\r\x1b[2K"
 # While a screen has the terminal, and while another progress has its line.
@@ -90,8 +92,8 @@ class Progress:
 
 @contextmanager
 def progress(says: str) -> Iterator[None]:
-    """Say that something goes on, unless somebody says something already."""
-    if not _taken.acquire(blocking=False):
+    """Say that something goes on, unless somebody says something already, or nobody wants to hear it."""
+    if os.environ.get(QUIET) or not _taken.acquire(blocking=False):
         yield
         return
     try:

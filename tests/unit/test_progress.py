@@ -17,6 +17,11 @@ class Screen(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(progress.QUIET, raising=False)
+
+
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     out = io.StringIO()
@@ -81,3 +86,11 @@ def test_one_at_a_time_and_none_over_a_screen(log: io.StringIO, monkeypatch: pyt
         pass
     assert "inner" not in log.getvalue()
     assert "behind" not in log.getvalue()
+
+
+def test_nobody_wants_to_hear_it(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(progress.QUIET, "1")
+    monkeypatch.setattr(progress, "Progress", None)
+    with progress.progress("asking"):
+        pass
+    assert log.getvalue() == ""

@@ -345,7 +345,7 @@ def terminal(stage: Stage, *arguments: str) -> Iterator[IO[str]]:
     environment = {**os.environ, **stage.world.signed_in("developer")}
     command = [sys.executable, "-m", "cli", *arguments, "-e", stage.environment]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         yield process.stdout
