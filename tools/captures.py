@@ -220,9 +220,10 @@ def canary(stage: Stage) -> None:
         first.type("looks good at 10%")
         first.until("looks good at 10%_")
         stage.keep(first, "canary-confirm")
-        first.press("Enter")
-        _answered(first)
-        _to_the_end(windows)
+        first.press("Escape")
+        first.until("nothing was sent")
+        _approve(stage, first, release, "looks good at 10%")
+        _to_the_end(stage, windows, release)
         stage.keep(first, "canary-promoted")
 
 
@@ -247,42 +248,43 @@ def train(stage: Stage, services: list[str]) -> None:
     with stage.windows("train", "watch", name) as windows:
         first = windows[0]
         for service in services:
-            _asked_about(first, service)
+            _asked_about(stage, first, name, service, services)
             for window in windows:
                 window.until(service, "q leave")
             stage.newest_is_there(windows, _car(name, service))
             for window in windows:
                 stage.keep(window, "train")
-            _approve(first)
-        _to_the_end(windows)
+            _approve(stage, first, _car(name, service))
+        _to_the_end(stage, windows, _car(name, services[-1]))
         stage.keep(first, "train-arrived")
 
 
-def _asked_about(window: Window, service: str) -> None:
-    """Wait until a service of a train is asked about; what is asked of another meanwhile is approved."""
+def _asked_about(stage: Stage, window: Window, train: str, service: str, services: list[str]) -> None:
+    """Wait until a service of a train is asked about; what is asked of those before it meanwhile is approved."""
     for _ in looks(LONGEST, every=0.5):
         lines = window.text()
         if _asks(lines):
-            if any(line.startswith(f"{service}  ") for line in lines):
+            now = next((each for each in services if any(line.startswith(f"{each}  ") for line in lines)), "")
+            if now == service:
                 return
-            _approve(window)
+            if now:
+                _approve(stage, window, _car(train, now))
     raise TimeoutError(f"nobody was asked about {service}:\n" + "\n".join(window.text()))
 
 
-def _approve(window: Window) -> None:
-    """Say yes by a key, with a reason."""
+def _approve(stage: Stage, window: Window, release: str, reason: str = "go on") -> None:
+    """Say yes by keys, with a reason, and wait until the question is another one or none."""
+    asked = stage.view(release)["question"]
+    if asked is None:
+        return
     window.press("a")
     window.until("Enter sends it")
-    window.type("go on")
+    window.type(reason)
     window.press("Enter")
-    _answered(window)
-
-
-def _answered(window: Window) -> None:
-    """Wait until the answer was taken, and the question has gone."""
-    window.until("was approved")
     for _ in looks(LONGEST, every=0.3):
-        if not _asks(window.text()):
+        now = stage.view(release)["question"]
+        if now is None or now["id"] != asked["id"]:
+            # The screen looks once a second.
             return
 
 
@@ -290,14 +292,14 @@ def _asks(lines: list[str]) -> bool:
     return any(line.startswith("a approve") for line in lines[-3:])
 
 
-def _to_the_end(windows: list[Window]) -> None:
+def _to_the_end(stage: Stage, windows: list[Window], release: str) -> None:
     """Wait until it is promoted; what else is asked on the way, on a machine that is slow, is approved."""
     for _ in looks(LONGEST, every=0.5):
         lines = windows[0].text()
         if any(line.startswith("exit ") for line in lines):
             break
         if _asks(lines):
-            _approve(windows[0])
+            _approve(stage, windows[0], release)
     for window in windows:
         window.until("exit 0")
 

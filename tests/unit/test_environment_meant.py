@@ -13,6 +13,7 @@ from cli import options
 from cli.__main__ import candlefish
 from cli.places import may_be_production
 from cli.stack import Stack
+from cli.views import Views
 from lab import ROOT
 
 TRAIN = str(ROOT / "events" / "train.json")
@@ -65,6 +66,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     for way in ("client", "client_in", "post", "invoke", "ask", "start"):
         monkeypatch.setattr(Stack, way, sent)
+    monkeypatch.setattr(Views, "text", sent)
     # These read the catalog for what a command needs beside its environment.
     for module in ("failover", "capacity", "plan", "take_over"):
         monkeypatch.setattr(f"cli.{module}.CATALOG", tmp_path)
