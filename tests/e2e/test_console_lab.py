@@ -196,6 +196,7 @@ def test_a_bad_release_takes_itself_back_before_their_eyes(
         seen.page.screenshot(path=pictures / "console-rolled-back.png", full_page=True)
         phone.go(f"#/releases/{release}")
         headline(phone, "rolled back after")
+        phone.see(phone.page.locator(".me").get_by_text(ANSWERS), PATIENCE)
         phone.page.screenshot(path=pictures / "console-phone.png")
         # Its end is in the fleet until somebody has dealt with it.
         phone.go("#/")

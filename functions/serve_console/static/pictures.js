@@ -33,8 +33,6 @@ const PICTURES = [
   },
   {
     title: "Failed requests", unit: "share, with 95% intervals", columns: ["newHigh", "newLow", "oldHigh", "oldLow", "oldShare", "newShare"], least: 0.01, format: percent,
-    // Where few requests leave much open the band is cut off, so that what did fail can still be read.
-    most: (u, high) => Math.min(high, Math.max(0.25, 4 * Math.max(...u.data[5].concat(u.data[6]).map((share) => share ?? 0)))),
     draw: () => ({
       series: [edge, edge, edge, edge, line(color("old")), line(color("new"))],
       bands: [{ series: [1, 2], fill: faint("new") }, { series: [3, 4], fill: faint("old") }],
@@ -72,7 +70,7 @@ function Picture({ picture, data, moved, versions, dark }) {
     const options = {
       width: box.clientWidth, height: 150, padding: [14, 18, 0, 0], legend: { show: false },
       cursor: { sync: { key: "release" }, drag: { x: false, y: false }, points: { show: false }, y: false },
-      scales: { x: { time: true }, y: { range: picture.range || ((u, low, high) => [0, Math.max(picture.least, (picture.most ? picture.most(u, high || 0) : high || 0) * 1.12)]) } },
+      scales: { x: { time: true }, y: { range: picture.range || ((u, low, high) => [0, Math.max(picture.least, (high || 0) * 1.12)]) } },
       axes: [
         { ...axis, grid: { show: false }, size: 24, values: (u, at) => at.map((t) => (at.length > 1 && at[1] - at[0] < 60 ? stamp(t, t) : hours(t))), space: 64 },
         { ...axis, grid, size: picture.ends ? 62 : 52, space: 36, splits: picture.ends ? () => [-1, 0, 1] : undefined, values: (u, at) => at.map(picture.format) },
