@@ -28,7 +28,7 @@ export function Signals({ data, app }) {
     <${Paged} first=${data.signals} older=${data.older} path="/v1/signals" field="signals" app=${app}>${(rows) => html`<ol class="timeline signals">${rows.map((signal) => html`<li key=${`${signal.at} ${signal.name} ${signal.subject}`} class=${signal.tone}>
       <span class="at"><${When} at=${signal.at} /></span><${Sign} tone=${signal.tone} />
       <div class="line"><span class="says">${signal.release ? html`<a href=${toRelease(signal.release)}>${signal.says}</a>` : signal.says}</span>
-        <p class="muted">Decided: <b>${signal.decision}</b>, because ${signal.reason} <${Chip}>${signal.severity}<//> <${Chip}>${signal.status}<//></p>
+        <p class="muted">Decided: <b>${signal.decision}</b>${signal.reason && !signal.says.includes(signal.reason) && `, because ${signal.reason}`} <${Chip}>${signal.severity}<//> <${Chip}>${signal.status}<//></p>
         ${Object.keys(signal.evidence).length > 0 && html`<details><summary>Evidence</summary><${Facts} facts=${signal.evidence} /></details>`}</div></li>`)}</ol>`}<//>`;
 }
 

@@ -24,7 +24,7 @@ export function Service({ data, app }) {
     <${Lefts} left=${data.left} />
     ${data.holds.length > 0 && html`<ul class="holds">${data.holds.map((hold) => html`<li><${Sign} tone="warning" /><b>held</b>: ${hold}</li>`)}</ul>`}
     <${Unknowns} list=${data.unknown} />
-    ${release && html`<section class="progress" aria-labelledby="goes-on"><h2 id="goes-on">Under way</h2>
+    ${release && !release.ended_at && html`<section class="progress" aria-labelledby="goes-on"><h2 id="goes-on">Under way</h2>
       <p><${Sign} tone=${release.tone} /><a href=${toRelease(release.id)}>${release.says}</a></p><${Steps} steps=${release.steps} />
       ${release.evidence.state !== "none" && !question && html`<${Gauge} evidence=${release.evidence} />`}</section>`}
     <${Weights} slots=${data.slots} old=${release?.old} now=${release?.new} />
