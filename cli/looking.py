@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -94,6 +95,8 @@ def look_at_train(stack: Stack, views: Views, name: str, until_question: bool) -
             cars.append(Car(service, views.release(name_of_car(name, service))))
         except NotThere:
             cars.append(Car(service))
+    # As they begin, which is the order of their dependencies; those that have not begun as they were asked for.
+    cars.sort(key=lambda car: car.release.started_at if car.release else math.inf)
     outcome, end = _outcome(found, any(car.release for car in cars))
     started = found.get("startDate")
     view = TrainView(

@@ -181,6 +181,19 @@ def test_trains(found: dict[str, Any], of: list[Any], outcome: str, end: Exit | 
     assert [car.service for car in seen.train.cars] == ["search", "gateway"]
 
 
+def test_cars_stand_in_the_order_in_which_they_begin() -> None:
+    class Begun(Shown):
+        def release(self, name: str) -> ReleaseView:
+            if name.endswith("search"):
+                raise NotThere("")
+            return view()
+
+    stack = Machines(**{"train_t-1": {**TRAIN, "status": "RUNNING"}})
+    train = look_at_train(stack, Begun([]), "t-1", False).train  # type: ignore[arg-type]
+    assert train is not None
+    assert [car.service for car in train.cars] == ["gateway", "search"]
+
+
 def test_what_nobody_knows_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.looking.Views", lambda stack: Shown([NotThere("")]))
     with pytest.raises(NotThere, match="no release and no train nowhere in production"):
