@@ -43,7 +43,8 @@ class Boards:
     def __init__(self, world: World, say: Callable[[str], None] = lambda text: None) -> None:
         self.world, self.say = world, say
         self.environment, self.service = judged(world.catalog).name, alone(world.catalog)
-        self.began = time.time()
+        # Since when is counted, and since when the services are up.
+        self.since = self.began = time.time()
 
     @property
     def site(self) -> Any:
@@ -124,10 +125,15 @@ class Boards:
     def turn_it_with_automation_off(self) -> None:
         """The same while nothing may act by itself: it is found, and left."""
         states, machine = self.client("stepfunctions"), self.site.stack.outputs["RespondMachineArn"]
+        before = self.counted().get("NotPutRight", 0.0)
         states.tag_resource(resourceArn=machine, tags=[{"key": TAG, "value": "off by hand"}])
         try:
             self.turn(50)
-            self.until("NotPutRight")
+            for _ in looks(PATIENCE, 0.5):
+                if self.counted().get("NotPutRight", 0.0) > before:
+                    break
+            else:
+                raise NotCounted("nothing was left alone while automation was off")
         finally:
             states.untag_resource(resourceArn=machine, tagKeys=[TAG])
         self.until_rule_is_back()
@@ -242,7 +248,7 @@ class Boards:
         raise NotCounted(f"CloudWatch has nothing of {', '.join(sorted(missing))}")
 
     def counted(self) -> Counted:
-        """The sum of each metric of the environment since the services were up."""
+        """The sum of each metric of the environment since the scene was made."""
         wanted = {"Name": "Environment", "Value": self.environment}
         found = {}
         for name, dimensions in self.known():
@@ -262,7 +268,7 @@ class Boards:
                             },
                         }
                     ],
-                    StartTime=datetime.fromtimestamp(self.began - 60, UTC),
+                    StartTime=datetime.fromtimestamp(self.since - 60, UTC),
                     EndTime=datetime.fromtimestamp(time.time() + 60, UTC),
                 )
                 if values := answer["MetricDataResults"][0]["Values"]:

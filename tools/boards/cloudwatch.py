@@ -56,13 +56,11 @@ def _rows() -> Iterator[Row]:
         5,
         [
             (6, _value("Deployment frequency: releases promoted", [ours("ReleasesPromoted", "Sum", BLUE)])),
-            (6, _value("Lead time: asked for to promoted, median", [ours("LeadTime", "p50", BLUE)])),
+            (6, _value("Lead time, median, seconds", [ours("LeadTime", "p50", BLUE)])),
             (6, _value("Change failure rate, percent", _failure_rate())),
             (
                 6,
-                _value(
-                    "Time to restore: users may have met it, median", [ours("TimeToRestore", "p50", HARM)]
-                ),
+                _value("Time to restore, median, seconds", [ours("TimeToRestore", "p50", HARM)]),
             ),
         ],
     )

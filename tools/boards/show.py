@@ -45,7 +45,7 @@ class Curve(msgspec.Struct, frozen=True):
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """A widget with its numbers. `place` is x, y, width, height in 24ths of the width and rows."""
+    """A widget with its numbers. `place` is x, y, width, height in 24ths of the width and rows; `until` is in seconds."""
 
     title: str
     place: tuple[int, int, int, int]
@@ -54,6 +54,7 @@ class Panel(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     words: str = ""
+    until: float = 0.0
 
 
 class Asking:
@@ -69,7 +70,12 @@ class Asking:
             for each in page["Metrics"]
         ]
 
-    def curve(self, label: str, colour: str, queries: list[dict[str, Any]], period: float) -> Series:
+    @property
+    def length(self) -> float:
+        """Seconds that are drawn."""
+        return self._until - self._since
+
+    def curve(self, queries: list[dict[str, Any]], period: float) -> Series:
         """The last query's values."""
         answer = self._client.get_metric_data(
             MetricDataQueries=queries,
@@ -84,10 +90,10 @@ class Asking:
 
     def both(self, label: str, colour: str, queries: list[dict[str, Any]]) -> Curve:
         """The values over time, and the one over all of it."""
-        length = self._until - self._since
-        fine, coarse = max(1.0, round(length / POINTS)), float(10 ** len(str(int(length))))
-        points = self.curve(label, colour, [_period(each, fine) for each in queries], fine)
-        whole = self.curve(label, colour, [_period(each, coarse) for each in queries], coarse)
+        # All of it is in one period, unless a day ends meanwhile.
+        fine, coarse = max(1.0, round(self.length / POINTS)), 86400.0
+        points = self.curve([_period(each, fine) for each in queries], fine)
+        whole = self.curve([_period(each, coarse) for each in queries], coarse)
         return Curve(label, colour, points, whole[-1][1] if whole else None)
 
     def like(self, namespace: str, name: str, dimensions: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -142,7 +148,9 @@ def _widget(widget: dict[str, Any], asking: Asking, environment: str) -> Panel:
     ]
     left = said.get("yAxis", {}).get("left", {})
     kind = "value" if said["view"] == "singleValue" else "bars" if said["stacked"] else "lines"
-    return Panel(said["title"], place, kind, _coloured(curves), left.get("min"), left.get("max"))
+    return Panel(
+        said["title"], place, kind, _coloured(curves), left.get("min"), left.get("max"), until=asking.length
+    )
 
 
 def _curves(metric: list[Any], hidden: list[dict[str, Any]], asking: Asking) -> Iterator[Curve]:
@@ -186,7 +194,7 @@ def of_grafana(board: dict[str, Any], asking: Asking, environment: str) -> list[
                     query = _stat("m", target["namespace"], target["metricName"], each, target["statistic"])
                     label = _label(target["label"], each)
                     curves.append(asking.both(label or each.get("TargetGroup", ""), "", [query]))
-        found.append(_filled(panel, curves))
+        found.append(msgspec.structs.replace(_filled(panel, curves), until=asking.length))
     return found
 
 
@@ -307,6 +315,7 @@ def _graph(card: Any, panel: Panel) -> None:
             below |= {x: low + y for x, y, low in zip(xs, ys, bottoms, strict=True)}
         else:
             axes.plot(xs, ys, color=each.colour, linewidth=1.4, marker="o", markersize=2.5)
+    axes.set_xlim(0, panel.until)
     axes.tick_params(labelsize=7, colors=MUTED)
     axes.spines[["top", "right"]].set_visible(False)
     for spine in axes.spines.values():
