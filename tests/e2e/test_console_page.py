@@ -134,7 +134,8 @@ def test_a_hostile_release_is_text_and_nothing_else(made: Browser, fixture: Fixt
         assert "</script><script>alert(1)</script>" in text and "&amp;" in text and "[bold red]" in text
         # What would hide or turn the text around it is a sign that is seen.
         assert "\u241b[31m" in text and not re.search("[\u0000-\u0008\u001b\u202e\u2066]", text)
-        assert page.evaluate("document.scripts.length") == 2
+        scripts = page.evaluate("[...document.scripts].map((script) => script.src)")
+        assert len(scripts) == 3 and all(src.startswith(f"{fixture.url}/assets/") for src in scripts)
         links = page.evaluate("[...document.querySelectorAll('a')].map((a) => new URL(a.href).origin)")
         assert set(links) == {fixture.url}
         seen.go("#/")
