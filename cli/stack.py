@@ -188,7 +188,12 @@ class Stack:
             # What stands between says it in its own way.
             told = {}
         if answer.status != 200:
-            said = told.get("message") or told.get("detail") or f"{url} answered {answer.status}"
+            said = (
+                told.get("message")
+                or told.get("detail")
+                or told.get("Message")
+                or f"{url} answered {answer.status}"
+            )
             raise Unavailable(said) if answer.status >= 500 else Refused(said)
         return told
 

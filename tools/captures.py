@@ -32,6 +32,14 @@ ENVIRONMENT = "production"
 LONGEST = 600.0
 
 
+# Keys of whoever calls would win over the person whose profile is named.
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def _without_keys() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in KEYS}
+
+
 class Window:
     """A terminal of a size, in which a command runs."""
 
@@ -39,7 +47,8 @@ class Window:
         self, server: Path, name: str, size: tuple[int, int], environ: dict[str, str], *words: str
     ) -> None:
         self.name, self.size, self._server = name, size, server
-        command = shlex.join(["env", *(f"{key}={value}" for key, value in environ.items()), *words])
+        unset = (word for name in KEYS for word in ("-u", name))
+        command = shlex.join(["env", *unset, *(f"{key}={value}" for key, value in environ.items()), *words])
         self._tmux(
             *("-f", "/dev/null", "new-session", "-d", "-s", name),
             *(
@@ -129,7 +138,7 @@ class Stage:
         done = subprocess.run(
             [sys.executable, "-m", "cli", *words],
             cwd=ROOT,
-            env={**os.environ, **self._environ, "AWS_PROFILE": person},
+            env={**_without_keys(), **self._environ, "AWS_PROFILE": person},
             capture_output=True,
             text=True,
             check=False,
