@@ -182,6 +182,17 @@ def test_an_action_says_what_it_will_do_takes_a_reason_and_tells_the_answer(
         assert dialog.count() == 0 and seen.wrong() == []
 
 
+def test_a_dialog_that_the_browser_closes_by_itself_opens_again(made: Browser, fixture: Fixture) -> None:
+    """A browser asks nobody before it closes one when Escape comes a second time without anything in between."""
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-question")
+        for _ in range(3):
+            page.get_by_role("button", name="Approve").first.click()
+            page.get_by_role("dialog").wait_for()
+            page.evaluate("document.querySelector('dialog').close()")
+            page.locator("dialog").wait_for(state="detached")
+
+
 def test_a_freeze_asks_until_when_and_why(made: Browser, fixture: Fixture) -> None:
     fixture.answers["freezes"] = (200, {"says": "backend-api is frozen"})
     with visit(made, fixture.url) as seen:

@@ -84,7 +84,7 @@ function Confirm({ action, about, app, close }) {
     }
   };
   const others = action.who.filter((one) => one.name !== app.me?.who.name);
-  return html`<dialog ref=${dialog} class="confirm" aria-labelledby="${id}-title" onCancel=${(event) => { event.preventDefault(); if (!state.busy) close(); }}>
+  return html`<dialog ref=${dialog} class="confirm" aria-labelledby="${id}-title" onCancel=${(event) => { event.preventDefault(); if (!state.busy) close(); }} onClose=${close}>
     <form onSubmit=${send} novalidate>
       <h2 id="${id}-title">${label} <bdi>${about.title}</bdi>?</h2>
       <p class="does"><span class="what">This will happen</span>${action.does}</p>
