@@ -36,6 +36,8 @@ class ServiceMetrics:
         # (region, function) -> metric -> count since the last report; and when it was called last.
         self._counts: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._called: dict[tuple[str, str], float] = {}
+        # How long invocations took since the last report, in milliseconds.
+        self._took: dict[tuple[str, str], list[float]] = defaultdict(list)
         functions.ended.append(self._count)
 
     def start(self) -> None:
@@ -54,6 +56,7 @@ class ServiceMetrics:
                 return
             self._called[key] = time.time()
             self._counts[key]["Invocations"] += 1
+            self._took[key].append(outcome.seconds * 1000)
             self._counts[key]["Errors"] += outcome.error is not None
 
     def _work(self) -> None:
@@ -66,6 +69,7 @@ class ServiceMetrics:
     def _report(self, at: float) -> None:
         with self._lock:
             counted, self._counts = self._counts, defaultdict(lambda: defaultdict(int))
+            durations, self._took = self._took, defaultdict(list)
             still = _RESTING_SECONDS if self._pace.resting else _STILL_SECONDS
             for key, called in self._called.items():
                 if at - called < still:
@@ -75,6 +79,9 @@ class ServiceMetrics:
             throttles[region] += counts["Throttles"]
             for metric, value in counts.items():
                 _put(region, "AWS/Lambda", metric, value, {"FunctionName": name}, at)
+        for (region, name), times in durations.items():
+            for took in times:
+                _put(region, "AWS/Lambda", "Duration", took, {"FunctionName": name}, at)
         for region, value in throttles.items():
             _put(region, "AWS/Lambda", "Throttles", value, {}, at)
         for region, backend in list(sqs_backends[ACCOUNT].items()):
