@@ -339,14 +339,16 @@ def staged(directory: Path) -> Iterator[Stage]:
     def lab(*words: str) -> None:
         subprocess.run([sys.executable, "-m", "cli", "lab", *words, *at], cwd=ROOT, env=environ, check=True)
 
-    lab("up", "--detach", "-s", SERVICE, "-s", SECOND)
-    stage = Stage(directory)
     try:
+        lab("up", "--detach", "-s", SERVICE, "-s", SECOND)
+        stage = Stage(directory)
         for service, rate in ((SERVICE, RATE), (SECOND, RATE // 3)):
             lab("load", "--detach", "-s", service, "--rate", str(rate))
         yield stage
     finally:
-        subprocess.run(["tmux", "-S", str(stage.server), "kill-server"], capture_output=True, check=False)
+        subprocess.run(
+            ["tmux", "-S", str(directory / "tmux"), "kill-server"], capture_output=True, check=False
+        )
         lab("down")
 
 
