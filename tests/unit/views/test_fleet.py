@@ -26,7 +26,7 @@ from tests.support.catalogs import catalog
 from tests.support.clock import Clock
 from tests.support.release import FakeJournal
 from tests.support.seen_release import DEVELOPER, HEALTHY, LEAD, Watched
-from tests.support.service import V1, V2, fresh, released, rollback, take
+from tests.support.service import V1, V2, V3, fresh, released, rollback, take
 from tests.support.traffic import FakeRules
 
 
@@ -223,6 +223,38 @@ def test_a_service_at_rest_shows_its_slots() -> None:
     assert view.release is None
     assert view.unknown == ()
     assert [(slot.role, slot.wanted) for slot in view.slots] == [("stable", 100)]
+
+
+def test_a_service_is_about_what_runs_or_else_about_its_newest_release() -> None:
+    watched = Watched().promote()
+    world = watched.world
+
+    def listed(id: str, status: str, at: float) -> None:
+        like = world.journal.releases["r2"]
+        world.journal.memory.open(msgspec.structs.replace(like, id=id, status=status, started_at=at))
+
+    def about() -> str | None:
+        release = see_service("backend-api", LEAD, looking=watched.looking).release
+        return release and release.id
+
+    now = world.clock()
+    listed("r3", "refused", now + 1)
+    assert about() == "r2", "what a refused release was asked for does not hide the window of what is live"
+    listed("r4", "rolled_back", now + 2)
+    assert about() == "r4"
+    listed("r5", "running", now + 3)
+    assert about() == "r4", "r5 does not have the service yet"
+    world.records.update("backend-api", lambda record: take(record, "r5", V3, now=now + 3))
+    assert about() == "r5"
+
+
+def test_a_service_whose_only_release_was_refused_is_about_that() -> None:
+    watched = Watched()
+    like = watched.world.journal.releases["r2"]
+    watched.world.journal.releases["r2"] = msgspec.structs.replace(like, status="refused")
+    looking = watched.looking._replace(records=MemoryRecords(fresh()))
+    release = see_service("backend-api", LEAD, looking=looking).release
+    assert release and (release.id, release.status) == ("r2", "refused")
 
 
 def test_services_that_are_not_there_are_refused() -> None:

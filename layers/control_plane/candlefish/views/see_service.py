@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from candlefish.errors import ControlPlaneError, UnknownService
 from candlefish.service.record import ServiceRecord
 from candlefish.views.actions import freeze_actions
 from candlefish.views.cells import service_cell, sleep_left
 from candlefish.views.facts import ReleaseFacts, Surroundings
 from candlefish.views.look import concerns, look_at_release, pods_in, record_of, surroundings
-from candlefish.views.model import Left, Reader, ReleaseView, ServiceCell, ServiceView
+from candlefish.views.model import Left, Reader, ReleaseLine, ReleaseView, ServiceCell, ServiceView
 from candlefish.views.ports import Looking
 from candlefish.views.release_view import release_view
 from candlefish.views.see_releases import releases_page
@@ -37,8 +39,8 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
         cell = ServiceCell(looking.environment, service, says, "unknown", needs_person=True)
         return ServiceView(cell, now, (), None, page.releases, page.older, unknown=tuple(unknown))
     around = surroundings(looking)
-    about = concerns(record)
-    facts = _release_of(about[0], record, around, looking, unknown) if about else None
+    about = _about(record, page.releases)
+    facts = _release_of(about, record, around, looking, unknown) if about else None
     release: ReleaseView | None = release_view(facts, reader, looking.catalog) if facts else None
     cell, _ = service_cell(record, facts, around, reader, looking.catalog, now)
     if release and release.slots:
@@ -74,6 +76,18 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
         command=release.command if release else f"candlefish status {service} -e {looking.environment}",
         unknown=(*unknown, *more),
     )
+
+
+def _about(record: ServiceRecord, newest_first: Sequence[ReleaseLine]) -> str:
+    """The release that a service is about: which has it, or else the newest that had it; empty where none began.
+
+    One that was refused changed nothing, and is shown only where there was no other.
+    """
+    if record.rollback or record.holder:
+        return concerns(record)[0]
+    had = next((line.id for line in newest_first if line.status in ("promoted", "rolled_back")), "")
+    refused = next((line.id for line in newest_first if line.status == "refused"), "")
+    return had or record.promoted_release or refused
 
 
 def _release_of(
