@@ -8,7 +8,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from candlefish.analysis.model import Arm
+from candlefish.analysis import words
+from candlefish.analysis.model import Arm, Breach, Ended, JudgeState
+from candlefish.catalog.model import Budget, JudgePolicy
+from candlefish.catalog.model.scalars import Duration
 from candlefish.errors import Unavailable, UnknownService
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import AskedFreeze, ReleaseEntry, SeenWindow, ServedCounts
@@ -19,10 +22,13 @@ from candlefish.release.steer_release import SteerCommand, steer_release
 from candlefish.release.watch_window import watch_window
 from candlefish.service.model import Hold, RecordMark
 from candlefish.service.record import add_hold, quarantine
+from candlefish.views.entries import without_arithmetic
 from candlefish.views.evidence import evidence_view, points_of
 from candlefish.views.model import ActionView, ReleaseView
 from candlefish.views.ports import SlotWorkload
+from candlefish.views.see_fleet import see_fleet
 from candlefish.views.see_release import see_release
+from candlefish.views.see_service import see_service
 from candlefish.views.see_timeline import see_timeline
 from tests.support.analysis import FakeWindows
 from tests.support.release_world import roll_back
@@ -158,6 +164,74 @@ def test_a_rollback_names_its_cause_first_then_what_met_it() -> None:
     assert view.tone == "bad"
     assert view.ended_at == watched.world.clock.at
     assert view.actions == ()
+
+
+def test_a_rollback_is_said_in_the_same_words_everywhere() -> None:
+    watched = Watched().until("judge").judge(FakeWindows(always=(Arm(900, errors=1), Arm(100, errors=6))), 9)
+    reason = f"JudgedBad: backend-api in slot blue: {watched.looks.seen['r2'].reason}"
+    assert "95% interval" in reason
+    restored = roll_back(watched.world, by="release", reason=reason)
+    watched.world.finish(restored)
+    fleet, service = (
+        see_fleet(LEAD, looking=watched.looking),
+        see_service("backend-api", LEAD, looking=watched.looking),
+    )
+    says = [
+        watched.view().says,
+        next(entry.says for entry in watched.view().timeline if entry.kind == "rolling_back"),
+        service.releases[0].says,
+        service.cell.says,
+        next(cell.says for cell in fleet.cells if cell.service == "backend-api"),
+        fleet.needs[0].says,
+    ]
+    assert [each for each in says if "6% of requests failed" not in each or "interval" in each] == []
+
+
+FOUND = {
+    "metric": "errors", "since": 60.0, "stretch": 5, "baseline": {"requests": 900, "events": 2},
+    "canary": {"requests": 1042, "events": 174}, "interval": [2.0, 9.0], "e_value": 900.0, "threshold": 200.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rule, found, said",
+    [
+        ("odds", {}, "17% of requests failed"),
+        (
+            "odds",
+            {"metric": "over:0.5", "quantiles": {"words": "p95 2 s"}},
+            "17% of requests took longer than 0.5 s",
+        ),
+        ("odds", {"metric": "at:GET /a (b)"}, "17% of requests to GET /a (b) failed"),
+        ("odds", {"metric": "use:oom"}, "17% of Pod-seconds ended out of memory"),
+        ("budget 0", {}, "25% of requests were slow"),
+        ("gross 0", {}, "90% of requests failed"),
+    ],
+)
+def test_every_verdict_of_the_judge_is_said_briefly(rule: str, found: dict[str, object], said: str) -> None:
+    """By its own words: whoever changes those sees it here."""
+    policy = JudgePolicy(name="p", budgets=(Budget("slow", 0.1, Duration(300)),))
+    state = JudgeState(
+        since=0.0,
+        mode="judge",
+        metrics={},
+        until=60.0,
+        rolled_back=Ended(60.0, 1, rule),
+        breaches=[Breach(60.0, [1000, 250, 9000, 1])],
+        gross=[1000, 900],
+    )
+    reason = words.rolled_back(policy, state, {**FOUND, **found})
+    for caught in (reason, f"JudgedBad: backend-api in slot green: {reason}"):
+        assert without_arithmetic(caught) == said
+
+
+def test_what_a_person_says_of_a_rollback_stands_as_it_was_said() -> None:
+    for reason in (
+        "21% of the users are angry",
+        "7 of 42 (17%) of us want it back",
+        "since 20:00:22Z all is slow",
+    ):
+        assert without_arithmetic(reason) == reason
 
 
 def test_what_people_read_of_a_rollback_has_no_arithmetic_in_it() -> None:

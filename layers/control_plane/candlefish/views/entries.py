@@ -69,6 +69,14 @@ _JUDGED: dict[str, tuple[str, Tone]] = {
 # The judge's own numbers at the end of its sentence, which stand under `evidence`.
 _ARITHMETIC = re.compile(r"; evidence (?:over )?[\d.,e+]+ to 1 .*\Z", re.DOTALL)
 _CAUSE = re.compile(r"\A(?:JudgedBad: )?\S+ in slot (?:blue|green): ")
+# A verdict to roll back as `analysis/words.py` says it: of a comparison, and of a budget or gross failure.
+_COMPARED = re.compile(
+    r"\Asince \S+ \(\d+ windows?\) \S+% of the canary's (?P<what>.+?) \((?P<events>[\d,]+) of (?P<requests>[\d,]+), 95% "
+)
+_BEYOND = re.compile(
+    r"\A(?:since \S+ )?(?P<events>[\d,]+) of (?P<requests>[\d,]+) \(\S+%\) requests of the canary (?P<what>failed|were slow)"
+    r"(?:; the objective is| in one window, which is)"
+)
 
 
 def entry_view(entry: ReleaseEntry, catalog: Catalog, environment: str) -> EntryView:
@@ -84,8 +92,21 @@ def entry_view(entry: ReleaseEntry, catalog: Catalog, environment: str) -> Entry
 
 
 def without_arithmetic(reason: str) -> str:
-    """A judge's sentence without odds: those are for whoever opens it."""
-    return without_state(_ARITHMETIC.sub("", _CAUSE.sub("", reason)))
+    """A judge's sentence without odds: those are for whoever opens it. What it took back is said by its share alone."""
+    caught = _CAUSE.sub("", reason)
+    return brief_harm(caught) or without_state(_ARITHMETIC.sub("", caught))
+
+
+def brief_harm(verdict: str) -> str:
+    """`17% of requests failed`: why the judge took a version back, by its own sentence; empty of any other sentence."""
+    compared, beyond = _COMPARED.match(verdict), _BEYOND.match(verdict)
+    match = compared or beyond
+    if match is None:
+        return ""
+    events, requests = (int(match[name].replace(",", "")) for name in ("events", "requests"))
+    if not requests:
+        return ""
+    return f"{percentage(events / requests)} of {'requests ' if beyond else ''}{match['what']}"
 
 
 def judged_words(entry: ReleaseEntry) -> tuple[str, Tone]:

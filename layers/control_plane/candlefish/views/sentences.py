@@ -8,7 +8,7 @@ from candlefish.catalog.model import Catalog
 from candlefish.catalog.people import person_of
 from candlefish.release.model import ReleaseEntry
 from candlefish.service.model import Hold
-from candlefish.views.entries import without_arithmetic
+from candlefish.views.entries import brief_harm, without_arithmetic
 from candlefish.views.evidence import bad_words, harm_words
 from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import EvidenceView, PodsView, QuestionView, Tone
@@ -178,6 +178,8 @@ def cause_words(facts: ReleaseFacts, catalog: Catalog, *, brief: bool = False) -
     seen = facts.seen
     if seen and seen.action == "rollback":
         counts = seen.stretch if len(seen.stretch) == 4 else (0, 0, seen.new.requests, seen.new.errors)
+        if brief and (told := brief_harm(seen.reason)):
+            return told
         if brief and counts[2]:
             return f"{percentage(counts[3] / counts[2])} of requests {bad_words(seen.metric or 'errors')}"
         old = facts.release.replaces
