@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from candlefish.adapters.table.items import change_stored
+from candlefish.bounds import LONGEST_REASON, fit
 from candlefish.errors import InvalidInput, NotAllowed, RecordContested, Unavailable
 from candlefish.release.model import (
     Approval,
@@ -65,10 +66,13 @@ class MemoryJournalStore(Store):
             raise RecordContested(f"the plan of release {seen.id} was written by another look meanwhile")
         self.releases[seen.id] = kept(msgspec.structs.replace(self.releases[seen.id], plan=plan))
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+    def set_status(
+        self, release: str, status: Status, *, over: Set[Status], because: ReleaseEntry | None = None
+    ) -> bool:
         if release not in self.releases or self.releases[release].status not in over:
             return False
-        self.releases[release] = msgspec.structs.replace(self.releases[release], status=status)
+        why = {"why": fit(because.reason, LONGEST_REASON), "why_by": because.by} if because else {}
+        self.releases[release] = msgspec.structs.replace(self.releases[release], status=status, **why)
         return True
 
     def entries(self, release: str) -> list[ReleaseEntry]:

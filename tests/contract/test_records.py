@@ -287,6 +287,19 @@ def test_what_is_written_late_brings_no_release_back(journal: FakeJournal) -> No
     assert [entry.kind for entry in journal.entries("r1")] == list(late)
 
 
+def test_a_release_keeps_why_it_was_taken_back_or_refused(journal: FakeJournal) -> None:
+    """For lists, which read no timelines; what is written later of its end takes nothing from it."""
+    for id in ("r1", "r2", "r3"):
+        journal.open(msgspec.structs.replace(release(), id=id))
+    journal.append("r1", ReleaseEntry(1.0, "rolling_back", "the prices are wrong", by="developer"))
+    journal.append("r1", ReleaseEntry(2.0, "rolled_back", "all traffic is on v1"))
+    journal.append("r1", ReleaseEntry(3.0, "rolling_back", "once more", by="alarm"))
+    journal.append("r2", ReleaseEntry(1.0, "refused", "it has no scan"))
+    journal.append("r3", ReleaseEntry(1.0, "promoted", "all is well"))
+    found = [(each.why, each.why_by) for each in map(journal.read, ("r1", "r2", "r3"))]
+    assert found == [("the prices are wrong", "developer"), ("it has no scan", "control-plane"), ("", "")]
+
+
 def test_who_writes_a_status_is_told_whether_it_was_another_one(journal: FakeJournal) -> None:
     """So that an end is counted by the one write that made it."""
     store = journal.store

@@ -257,7 +257,7 @@ class Journal:
         if entry.kind == "drift_repaired":
             self._replay.ask("accuse")
 
-    def set_status(self, release: str, status: str, *, over: Any) -> bool:
+    def set_status(self, release: str, status: str, *, over: Any, because: Any = None) -> bool:
         return True
 
     def entries(self, release: str) -> list[ReleaseEntry]:

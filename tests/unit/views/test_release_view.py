@@ -28,6 +28,7 @@ from candlefish.views.model import ActionView, ReleaseView
 from candlefish.views.ports import SlotWorkload
 from candlefish.views.see_fleet import see_fleet
 from candlefish.views.see_release import see_release
+from candlefish.views.see_releases import see_releases
 from candlefish.views.see_service import see_service
 from candlefish.views.see_timeline import see_timeline
 from tests.support.analysis import FakeWindows
@@ -185,6 +186,30 @@ def test_a_rollback_is_said_in_the_same_words_everywhere() -> None:
         fleet.needs[0].says,
     ]
     assert [each for each in says if "6% of requests failed" not in each or "interval" in each] == []
+
+
+@pytest.mark.parametrize(
+    "by, reason, said",
+    [
+        (
+            "arn:aws:iam::333333333333:user/developer",
+            "the prices are wrong",
+            "rolled back: developer took it back: the prices are wrong",
+        ),
+        ("release", "platform-lead said no: not today", "rolled back: platform-lead said no: not today"),
+        (
+            "release",
+            "SmokeTestFailed: GET / answered 500",
+            "rolled back: SmokeTestFailed: GET / answered 500",
+        ),
+    ],
+)
+def test_a_list_says_why_also_where_the_judge_was_not_the_reason(by: str, reason: str, said: str) -> None:
+    watched = Watched().until("judge").judge(HEALTHY, 3)
+    restored = roll_back(watched.world, by=by, reason=reason)
+    watched.world.finish(restored)
+    assert [line.says for line in see_releases("backend-api", looking=watched.looking).releases] == [said]
+    assert said.removeprefix("rolled back: ") in watched.view().says
 
 
 FOUND = {

@@ -33,6 +33,9 @@ STATUS: dict[str, Status] = {
     "refused": "refused",
 }
 
+# Whose reasons the release itself keeps. That of a rollback's end says where the traffic is.
+EXPLAINED = frozenset({"rolling_back", "refused"})
+
 # How far along a release is with each status. What is written late never brings it back.
 STAGE: dict[Status, int] = {
     "running": 0,
@@ -112,7 +115,8 @@ class Journal:
         if subject and is_measured(entry.kind):
             self._meter.measure(measured_by(subject, entry))
         over = _over(entry.kind, changed) - {changed} if changed else frozenset[Status]()
-        if subject and changed and self._store.set_status(release, changed, over=over):
+        because = entry if entry.kind in EXPLAINED else None
+        if subject and changed and self._store.set_status(release, changed, over=over, because=because):
             self._count(subject, changed, entry)
 
     def _count(self, release: Release, status: Status, entry: ReleaseEntry) -> None:

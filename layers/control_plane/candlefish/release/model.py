@@ -85,6 +85,9 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     passes_skipped: bool = False
     # What was stable when it began, without the text of its configuration; None where nothing was, or older code began it.
     replaces: Version | None = None
+    # Why it is taken back or was refused, and by whom, for lists, which read no timelines; empty where it was not.
+    why: str = ""
+    why_by: str = ""
 
     @property
     def experiments(self) -> int:

@@ -71,8 +71,12 @@ class JournalStore(Protocol):
             Somebody else wrote one in between; nothing was written.
         """
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+    def set_status(
+        self, release: str, status: Status, *, over: Set[Status], because: ReleaseEntry | None = None
+    ) -> bool:
         """Write a release's status over one of these, and say whether it was written; any other stays.
+
+        With it goes why and by whom, where that is given (`Release.why`).
 
         One that was never opened has none.
         """

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from candlefish.bounds import LONGEST_REASON, fit
 from candlefish.catalog.model import Catalog, Environment, Service
 from candlefish.catalog.read import effective
 from candlefish.errors import Frozen, InvalidInput, Misconfigured, Permanent
@@ -112,6 +113,10 @@ def requested_release(
 
 def write_refusal(release: Release, refusal: Permanent, *, journal: Journal) -> None:
     """Open a release as refused, and write down why."""
-    journal.open(msgspec.structs.replace(release, status="refused"))
+    journal.open(
+        msgspec.structs.replace(
+            release, status="refused", why=fit(str(refusal), LONGEST_REASON), why_by="control-plane"
+        )
+    )
     evidence = {"error": type(refusal).__name__}
     journal.append(release.id, ReleaseEntry(release.started_at, "refused", str(refusal), evidence=evidence))

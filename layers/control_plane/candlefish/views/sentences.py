@@ -39,7 +39,11 @@ def release_says(
         case "rolled_back":
             return _rolled_back(facts, catalog), "bad"
         case "refused":
-            why = _reason(facts.entries, "refused") or ("" if facts.glanced else "it is not written down why")
+            why = (
+                _reason(facts.entries, "refused")
+                or release.why
+                or ("" if facts.glanced else "it is not written down why")
+            )
             return f"refused: {why}" if why else "refused", "bad"
         case _:
             pass
@@ -190,6 +194,8 @@ def cause_words(facts: ReleaseFacts, catalog: Catalog, *, brief: bool = False) -
     entry = next((entry for entry in facts.entries if entry.kind in ("rolling_back", "roll_back")), None)
     if entry is None:
         entry = next((entry for entry in facts.entries if entry.kind == "rolled_back"), None)
+        if entry is None and facts.release.why:
+            entry = ReleaseEntry(0.0, "rolling_back", facts.release.why, facts.release.why_by)
         if entry is None:
             return "" if facts.glanced else "it is not written down why"
         return without_arithmetic(entry.reason)

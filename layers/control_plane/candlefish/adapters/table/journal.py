@@ -22,6 +22,7 @@ from candlefish.adapters.table.items import (
     sortable,
     write_if,
 )
+from candlefish.bounds import LONGEST_REASON, fit
 from candlefish.errors import InvalidInput, RecordContested, Unreadable
 from candlefish.release.model import PlanStep, Release, ReleaseEntry, Status
 from candlefish.telemetry import logger
@@ -100,19 +101,24 @@ class DynamoJournalStore:
         if not done:
             raise _contested(seen)
 
-    def set_status(self, release: str, status: Status, *, over: Set[Status]) -> bool:
+    def set_status(
+        self, release: str, status: Status, *, over: Set[Status], because: ReleaseEntry | None = None
+    ) -> bool:
         if not over:
             return False
+        why = (
+            {":why": {"S": fit(because.reason, LONGEST_REASON)}, ":by": {"S": because.by}} if because else {}
+        )
         known = {f":over{n}": {"S": each} for n, each in enumerate(sorted(over))}
         return write_if(
             f"writing the status of release {release}",
             self._client.update_item,
             TableName=self._table,
             Key=keys.RELEASE.key(release=release),
-            UpdateExpression="SET #status = :status",
+            UpdateExpression="SET #status = :status" + (", why = :why, why_by = :by" if why else ""),
             ConditionExpression=f"#status IN ({', '.join(known)})",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":status": {"S": status}, **known},
+            ExpressionAttributeValues={":status": {"S": status}, **known, **why},
         )
 
     def entries(self, release: str) -> list[ReleaseEntry]:
@@ -149,4 +155,7 @@ def release_of(item: dict[str, Any]) -> Release:
         status = msgspec.convert(item["status"]["S"], Status)
     except (LookupError, msgspec.ValidationError) as error:
         raise Unreadable(f"the status of release {release.id} cannot be read: {error}. {RESTORE}") from error
-    return msgspec.structs.replace(release, status=status)
+    why, by = (item[name]["S"] if name in item else "" for name in ("why", "why_by"))
+    return msgspec.structs.replace(
+        release, status=status, why=why or release.why, why_by=by or release.why_by
+    )
