@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -24,7 +25,7 @@ from lab import CATALOG
 from lab.choices import judged
 from lab.memory.release import MemoryBundles
 from lab.quotas import AWS, Buckets, Quota
-from lab.simulator.site import FIRST_VERSION, Site
+from lab.simulator.site import FIRST_VERSION, NotReached, Site
 
 # What each call takes, in seconds.
 LATENCY = 0.05
@@ -101,7 +102,7 @@ def grow(services: int, releases: int, *, seed: int = 0, quotas: tuple[Quota, ..
         in_flight = [each for each in under_way if _status(site, each) == "RUNNING"]
         # Every so manieth, so that they are behind all load balancers.
         chosen = busy[:: max(1, round(1 / SHARE))]
-        rollbacks = {name: site.roll_back(name) for name in chosen}
+        rollbacks = {name: _take_back(site, name) for name in chosen}
         site.run(start + END - site.kernel.now())
         unfinished = [each for each in rollbacks.values() if _status(site, each, "rollback") != "SUCCEEDED"]
         back = {f"{name}-2" for name in chosen}
@@ -127,6 +128,14 @@ def _release(site: Site, service: str) -> str:
     version = "2.0.0"
     site.publish(service, version)
     return site.release(service, version, name=f"{service}-2")
+
+
+def _take_back(site: Site, service: str) -> str:
+    """The name of a rollback, whether it was let start or refused at once: one that is refused never ends well."""
+    name = f"{service}-by-hand"
+    with suppress(NotReached):
+        site.roll_back(service, id=name)
+    return name
 
 
 def _status(site: Site, name: str, machine: str = "release") -> str:

@@ -57,6 +57,19 @@ def test_every_message_is_on_the_queue_whatever_their_number_and_size() -> None:
     assert sorted(found) == sorted(bodies)
 
 
+@mock_aws
+def test_a_message_that_is_no_more_ours_is_not_put_off() -> None:
+    client = boto3.client("sqs", region_name=REGION)
+    url = client.create_queue(QueueName="shows")["QueueUrl"]
+    SqsQueue(client, url).send([b"draw"])
+    received = client.receive_message(QueueUrl=url)["Messages"][0]["ReceiptHandle"]
+    SqsQueue(client, url).put_off(received, 1)
+    client.delete_message(QueueUrl=url, ReceiptHandle=received)
+    SqsQueue(client, url).put_off(received, 1)
+    with pytest.raises(Misconfigured):
+        SqsQueue(client, f"{url}-other").put_off(received, 1)
+
+
 def test_a_message_that_was_not_taken_is_an_error() -> None:
     class Refusing:
         def send_message_batch(self, **kwargs: Any) -> dict[str, Any]:

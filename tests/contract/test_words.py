@@ -57,8 +57,10 @@ CALLS = {
     "table/calibrations.py": ("dynamodb",),
     "table/drills.py": ("dynamodb",),
     "table/failovers.py": ("dynamodb",),
+    "table/history.py": ("dynamodb",),
     "table/items.py": ("dynamodb",),
     "table/journal.py": ("dynamodb",),
+    "table/looks.py": ("dynamodb",),
     "table/signals.py": ("dynamodb",),
     "table/transactions.py": ("dynamodb",),
 }

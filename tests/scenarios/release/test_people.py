@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 
 import msgspec
+import pytest
 
 from candlefish.release.payloads import ReleaseRequest
 from candlefish.requester import Asked, Requester, digest_of
+from lab.simulator.site import NotReached
 from tests.support.scenario import SimulatedStage
 
 SERVICE = "backend-api"
@@ -105,10 +106,9 @@ def test_a_rollback_within_the_window_and_after_it(stage: SimulatedStage) -> Non
     record = stage.records.get(service)
     stage.site.kernel.run(record.window_until)
     stage.settled(service, "1.2.0")
-    late = stage.roll_back(service, f"{again}-too-late")
-    ended = stage.ends(late, machine="Rollback")
-    assert (ended["status"], ended["error"]) == ("FAILED", "NothingToRollBack")
-    assert "window is closed" in json.loads(ended["cause"])["errorMessage"]
+    with pytest.raises(NotReached, match=r"NothingToRollBack.*window is closed"):
+        stage.roll_back(service, f"{again}-too-late")
+    assert stage.site.execution(f"{again}-too-late", "rollback") is None
     stage.settled(service, "1.2.0")
 
 

@@ -245,10 +245,12 @@ ADDRESSES = (
 
 
 def looked_at(said: bytes) -> Any:
-    """What a look at an address is answered: a view, or why not; nothing else."""
+    """What a look at an address is answered: a view, or why not, which counts as refused; nothing else."""
     path, _, query = said.decode("latin-1").partition("?")
     answered = look(path, query=query)
-    assert answered.status_code in (200, 400, 404), answered
+    if answered.status_code in (400, 404):
+        raise InvalidInput(str(answered.body))
+    assert answered.status_code == 200, answered
     return [answered.status_code, answered.headers]
 
 

@@ -45,9 +45,9 @@ def statements(resource: str, environment: str, cluster: str) -> list[dict[str, 
         return [resolved(each) for each in value] if isinstance(value, list) else value
 
     policies = TEMPLATE["Resources"][resource]["Properties"]["Policies"]
-    # A function's policy is its statements; a role's has a name around them.
-    documents = [policy.get("PolicyDocument", policy) for policy in policies]
-    return [resolved(each) for document in documents for each in document["Statement"]]
+    # A function's policy is its statements, perhaps under a condition; a role's has a name around them.
+    documents = [policy.get("PolicyDocument", policy) for policy in resolved(policies)]
+    return [each for document in documents for each in document["Statement"]]
 
 
 def allowed(policy: list[dict[str, Any]], action: str, resource: str, tags: dict[str, str]) -> bool:

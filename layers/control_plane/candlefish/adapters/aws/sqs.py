@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from candlefish.adapters.aws.refusals import aws_call
+from botocore.exceptions import ClientError
+
+from candlefish.adapters.aws.refusals import aws_call, code_of
 from candlefish.errors import Unavailable
 
 # SendMessageBatch takes ten messages; older regions take 256 KiB in one call.
@@ -14,6 +16,8 @@ AT_ONCE = 10
 BYTES_AT_ONCE = 256 * 1024
 # Seconds; whoever asks for more is asked again.
 LONGEST_DELAY = 900
+# What SQS says of a receipt whose message another receive has now, or that was deleted.
+NOT_OURS = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"})
 
 
 class SqsQueue:
@@ -36,13 +40,20 @@ class SqsQueue:
             self._send(batch)
 
     def put_off(self, receipt: str, seconds: float) -> None:
-        """Let a message that was received come again after so many seconds, whatever the queue has as its own."""
+        """Let a message that was received come again after so many seconds, whatever the queue has as its own.
+
+        One that is out of this receipt's hands came again already, or was dealt with: nothing is to be put off.
+        """
         with aws_call("putting off a message"):
-            self._client.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=receipt,
-                VisibilityTimeout=min(LONGEST_DELAY, max(1, math.ceil(seconds))),
-            )
+            try:
+                self._client.change_message_visibility(
+                    QueueUrl=self._url,
+                    ReceiptHandle=receipt,
+                    VisibilityTimeout=min(LONGEST_DELAY, max(1, math.ceil(seconds))),
+                )
+            except ClientError as error:
+                if code_of(error) not in NOT_OURS:
+                    raise
 
     def _send(self, batch: list[bytes]) -> None:
         entries = [{"Id": str(i), "MessageBody": body.decode()} for i, body in enumerate(batch)]
