@@ -57,7 +57,6 @@ def test_every_message_is_on_the_queue_whatever_their_number_and_size() -> None:
     assert sorted(found) == sorted(bodies)
 
 
-@mock_aws
 def test_a_message_that_is_no_more_ours_is_not_put_off() -> None:
     client = boto3.client("sqs", region_name=REGION)
     url = client.create_queue(QueueName="shows")["QueueUrl"]
