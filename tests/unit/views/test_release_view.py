@@ -20,7 +20,8 @@ from candlefish.release.pods import Condition, ContainerState, ContainerStatus, 
 from candlefish.release.record import add_freeze
 from candlefish.release.steer_release import SteerCommand, steer_release
 from candlefish.release.watch_window import watch_window
-from candlefish.service.model import Hold, RecordMark
+from candlefish.requester import Asked, Requester, digest_of
+from candlefish.service.model import Hold, RecordMark, RollbackRequest
 from candlefish.service.record import add_hold, quarantine
 from candlefish.views.entries import without_arithmetic
 from candlefish.views.evidence import evidence_view, points_of
@@ -192,7 +193,7 @@ def test_a_rollback_is_said_in_the_same_words_everywhere() -> None:
     "by, reason, said",
     [
         (
-            "arn:aws:iam::333333333333:user/developer",
+            "developer",
             "the prices are wrong",
             "rolled back: developer took it back: the prices are wrong",
         ),
@@ -206,6 +207,9 @@ def test_a_rollback_is_said_in_the_same_words_everywhere() -> None:
 )
 def test_a_list_says_why_also_where_the_judge_was_not_the_reason(by: str, reason: str, said: str) -> None:
     watched = Watched().until("judge").judge(HEALTHY, 3)
+    if by == "developer":
+        request = RollbackRequest("rb", "production", "backend-api", reason, by)
+        watched.world.requesters.keep("rollback", "rb", Asked(Requester(by), digest_of(request), 1.0))
     restored = roll_back(watched.world, by=by, reason=reason)
     watched.world.finish(restored)
     assert [line.says for line in see_releases("backend-api", looking=watched.looking).releases] == [said]

@@ -192,10 +192,10 @@ def cause_words(facts: ReleaseFacts, catalog: Catalog, *, brief: bool = False) -
     if denied:
         return f"{who_is(denied.by, catalog, facts.release.environment).name} said no: {denied.reason}"
     entry = next((entry for entry in facts.entries if entry.kind in ("rolling_back", "roll_back")), None)
+    if entry is None and facts.release.why:
+        entry = ReleaseEntry(0.0, "rolling_back", facts.release.why, facts.release.why_by)
     if entry is None:
         entry = next((entry for entry in facts.entries if entry.kind == "rolled_back"), None)
-        if entry is None and facts.release.why:
-            entry = ReleaseEntry(0.0, "rolling_back", facts.release.why, facts.release.why_by)
         if entry is None:
             return "" if facts.glanced else "it is not written down why"
         return without_arithmetic(entry.reason)
