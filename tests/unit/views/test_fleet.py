@@ -9,7 +9,15 @@ from candlefish.catalog.load import load
 from candlefish.errors import NotOnboarded, Unavailable, UnknownService
 from candlefish.failover.model import FailoverStep, Run
 from candlefish.service.model import SLOTS, RecordMark
-from candlefish.service.record import AllRecords, UnreadableRecord, end_rollback, quarantine
+from candlefish.service.record import (
+    AllRecords,
+    ServiceRecord,
+    UnreadableRecord,
+    begin_retiring,
+    end_rollback,
+    quarantine,
+    vacate_slot,
+)
 from candlefish.traffic.shares import group_name, rule_name
 from candlefish.views.fleet_view import beside_each_other, silent_column
 from candlefish.views.model import FleetView, ServiceCell
@@ -90,13 +98,51 @@ def test_what_waits_for_an_answer_is_listed_with_its_question_and_buttons() -> N
     assert view.says == "1 thing needs a person; 1 release is under way"
 
 
+def ended(record: ServiceRecord, now: float, *, vacated: bool = True) -> ServiceRecord:
+    """After a rollback, whose slot's Pods are gone, or could not be taken."""
+    assert record.rollback
+    if vacated:
+        record = vacate_slot(record, generation=record.generation, slot=record.rollback.slot, now=now)
+    return end_rollback(record, generation=record.generation, now=now)
+
+
+def test_pods_that_a_rollback_left_need_a_person_until_they_are_gone() -> None:
+    clock = Clock()
+    record = take(released(fresh(), "r1", V1, window=0), "r2", V2, now=clock.at - 900)
+    record = rollback(record, now=clock.at - 600, disposition="rejected")
+    assert seen(record, clock=clock).needs == (), "its rollback is under way"
+    record = ended(record, clock.at - 500, vacated=False)
+    slot = next(name for name, each in record.slots.items() if each.retiring)
+    view = seen(record, clock=clock)
+    assert [(need.at, need.tone, need.says) for need in view.needs] == [
+        (
+            clock.at - 500,
+            "warning",
+            f"backend-api was rolled back, and slot {slot} keeps its Pods, without traffic: the reconciler goes on trying; "
+            f"look at what hinders backend-api-{slot}",
+        )
+    ]
+    assert (cell(view).tone, cell(view).needs_person) == ("warning", True)
+    assert cell(view).says == f"all traffic on v1; Pods of v2 are left in slot {slot}"
+    record = vacate_slot(record, generation=record.generation, slot=slot, now=clock.at)
+    assert seen(record, clock=clock).needs == ()
+
+
+def test_a_slot_that_is_retired_after_a_promotion_needs_nobody() -> None:
+    record = released(released(fresh(), "r1", V1, window=0), "r2", V2, now=5.0, window=0)
+    old = next(slot for slot in SLOTS if slot != record.stable)
+    record, why = begin_retiring(record, generation=record.generation, slot=old, now=99.0)
+    assert (why, record.slots[old].retiring, record.slots[old].running) == ("", True, True)
+    assert seen(record).needs == ()
+
+
 def test_a_rollback_that_ended_needs_a_person_for_a_day() -> None:
     clock = Clock()
     record = take(released(fresh(), "r1", V1, window=0), "r2", V2, now=clock.at - 900)
     record = rollback(
         record, now=clock.at - 600, reason="21% failed; evidence 9 to 1 that it is worse, 200 decides"
     )
-    record = end_rollback(record, generation=record.generation, now=clock.at - 500)
+    record = ended(record, clock.at - 500)
     view = seen(record, clock=clock)
     assert cell(view).says == "v2 was rolled back 10 minutes ago: 21% failed; all traffic on v1"
     assert (cell(view).tone, view.tone) == ("bad", "bad")
@@ -111,7 +157,7 @@ def test_a_release_after_a_rollback_is_what_the_person_did_about_it() -> None:
     clock = Clock()
     record = take(released(fresh(), "r1", V1, window=0), "r2", V2, now=clock.at - 900)
     record = rollback(record, now=clock.at - 600)
-    record = end_rollback(record, generation=record.generation, now=clock.at - 500)
+    record = ended(record, clock.at - 500)
     record = released(
         record,
         "r3",

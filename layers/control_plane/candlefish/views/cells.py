@@ -6,7 +6,8 @@ import msgspec
 
 from candlefish.catalog.model import Catalog
 from candlefish.failover.model import Run
-from candlefish.service.model import BadVersion
+from candlefish.release.manifests.model import runner_name
+from candlefish.service.model import BadVersion, Slot
 from candlefish.service.record import ServiceRecord, UnreadableRecord
 from candlefish.views.entries import without_arithmetic
 from candlefish.views.facts import ReleaseFacts, Surroundings
@@ -36,6 +37,41 @@ def service_cell(
     now: float,
 ) -> tuple[ServiceCell, tuple[NeedView, ...]]:
     """A service as it stands, and what of it needs a person. `facts` are of the release that it is about, if any."""
+    cell, needs = _cell(record, facts, around, reader, catalog, now)
+    slot = left_by_rollback(record)
+    if slot is None:
+        return cell, needs
+    version = record.slots[slot].version
+    whose = f"Pods of {version.short}" if version else "Pods"
+    told = (
+        f"{record.service} was rolled back, and slot {slot} keeps its Pods, without traffic: the reconciler goes on trying; "
+        f"look at what hinders {runner_name(record, slot)}"
+    )
+    tone: Tone = "warning" if cell.tone in ("good", "info") else cell.tone
+    cell = msgspec.structs.replace(
+        cell, says=f"{cell.says}; {whose} are left in slot {slot}", tone=tone, needs_person=True
+    )
+    return cell, (*needs, _need(record, record.earlier_writers_at, "warning", told, _STATUS_COMMAND))
+
+
+def left_by_rollback(record: ServiceRecord) -> Slot | None:
+    """The slot whose Pods a rollback could not take (`capacity_left`), for as long as they are there.
+
+    A promotion's slot is retired as well, after its window; a rollback leaves no window behind.
+    """
+    if record.holder or record.rollback or record.quarantine or record.window_until:
+        return None
+    return next((slot for slot, each in record.slots.items() if each.retiring and each.running), None)
+
+
+def _cell(
+    record: ServiceRecord,
+    facts: ReleaseFacts | None,
+    around: Surroundings,
+    reader: Reader,
+    catalog: Catalog,
+    now: float,
+) -> tuple[ServiceCell, tuple[NeedView, ...]]:
     live = record.stable_version
     freeze = around.freeze_of(record.service)
     cell = ServiceCell(
