@@ -34,7 +34,6 @@ ONE_PORT = (
     "judgements",
     "ledger",
     "log",
-    "meter",
     "nonces",
     "queue",
     "records",
@@ -66,6 +65,8 @@ class NoViews:
 def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str, Any]:
     """What each accessor returns, by its name."""
     port = boundary.port
+    # Counting is a line of the log: no call that takes time, or that could go wrong.
+    meter = boundary.beside("meter")
     events = BestEffort(lambda: port("bus"), lambda text: None)
     declared = catalog.environments[stack.environment]
     # What no load balancer counts may be asked of Prometheus, which knows nothing of the others here.
@@ -86,7 +87,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "shares": port("shares"),
         "catalog": catalog,
         "events": events,
-        "journal": Journal(port("journal_store"), events, port("meter")),
+        "journal": Journal(port("journal_store"), events, meter),
         # Nobody invokes functions past their URLs here.
         "caller": HttpRequest.caller,
         "channels": {"sns": port("channel")},
@@ -95,6 +96,7 @@ def accessors(stack: Stack, catalog: Catalog, boundary: Boundary) -> Mapping[str
         "sight_of_all": None,
         # What people see of a look is nothing that a release goes by.
         "looks": boundary.beside("looks"),
+        "meter": meter,
         # Nobody looks at views or at Slack's own messages on these days; what is told goes out as notices.
         "served": None,
         "shown_in_chat": None,

@@ -96,6 +96,19 @@ def test_what_is_not_counted_is_said_and_counts_nothing() -> None:
     assert logged.sums == {} and "not counted: the table does not answer" in logged.lines[0]
 
 
+def test_a_log_that_takes_no_line_fails_nobody() -> None:
+    tried: list[str] = []
+
+    def full(line: str) -> None:
+        tried.append(line)
+        raise OSError("no space left on device")
+
+    meter = EmfMeter("production", lambda: 1_796_000_000.25, full)
+    meter.measure([Measure("ReleasesPromoted", service="api")])
+    meter.miss("the table does not answer")
+    assert len(tried) == 2
+
+
 def test_a_line_is_one_line() -> None:
     logged = Logged()
     logged.meter.measure([Measure("Repairs", service="a\nb")])

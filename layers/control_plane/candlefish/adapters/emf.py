@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -32,13 +33,18 @@ class EmfMeter:
             # One by one where a metric has several values: a line says each metric once.
             while of:
                 line = {each.metric: each for each in reversed(of)}
-                self._write(self._line(service, list(line.values())))
+                self._print(self._line(service, list(line.values())))
                 of = [each for each in of if line[each.metric] is not each]
 
     def miss(self, why: str) -> None:
         """Print it as a line of the log."""
         line = {"level": "WARNING", "message": f"not counted: {why}"}
-        self._write(msgspec.json.encode(line).decode())
+        self._print(msgspec.json.encode(line).decode())
+
+    def _print(self, line: str) -> None:
+        # A log that takes no line loses a count, and keeps nobody from a release.
+        with suppress(OSError):
+            self._write(line)
 
     def _line(self, service: str, measures: Sequence[Measure]) -> str:
         named = {ENVIRONMENT: self._environment, **({SERVICE: service} if service else {})}

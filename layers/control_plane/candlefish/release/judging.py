@@ -86,11 +86,12 @@ def judge_slot(
                 deadline=deadline,
             )
             looks.keep(request.release, *seen)
-            if meter:
-                meter.measure(evidence_measures(request.service, *seen))
         except Exception as error:  # noqa: BLE001 - what is shown never decides
             if failed:
                 failed("what is shown", error)
+        else:
+            if meter:
+                meter.measure(evidence_measures(request.service, *seen))
     written = f"{request.since} {verdict.action}"
     if written != known.written:
         evidence = {"action": verdict.action, "mode": mode, **verdict.evidence}
