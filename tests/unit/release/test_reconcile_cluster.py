@@ -10,7 +10,7 @@ import pytest
 from candlefish.catalog.model import ServiceOverride
 from candlefish.errors import ClusterRefused, Unavailable
 from candlefish.release.configuration import configured
-from candlefish.release.model import Running
+from candlefish.release.model import Release, Running
 from candlefish.release.reconcile_cluster import (
     ClusterFacts,
     ClusterRepair,
@@ -89,6 +89,26 @@ def test_an_autoscaler_that_was_deleted_comes_back_and_no_pod_is_replaced(
     entry = afternoon.journal.entries("r1")[-1]
     assert (entry.kind, entry.by) == ("cluster_repaired", "reconciler")
     assert any("HorizontalPodAutoscaler" in line for line in entry.evidence["changed"])
+
+
+def test_what_a_writer_of_ours_may_have_done_is_put_back_and_told_to_nobody(
+    afternoon: World, bus: MemoryEvents
+) -> None:
+    """Whoever wrote to the cluster for the last release may still be at it; once it is dead, it was somebody else."""
+    begun = afternoon.clock()
+    afternoon.journal.open(
+        Release("r1", "production", "backend-api", V1, "ada", "faster", begun, slot="green")
+    )
+    afternoon.records.update("backend-api", lambda r: msgspec.structs.replace(r, earlier_writers_at=begun))
+    news = afternoon.journal.bus.published
+    for forward, kind in ((CLUSTER_WRITERS_LIVE - 1, "cluster_completed"), (1, "cluster_repaired")):
+        afternoon.clock.forward(forward)
+        before = len(news)
+        del afternoon.cluster.objects["HorizontalPodAutoscaler", STABLE]
+        assert kinds(look(afternoon, bus)) == [("apply", "green")]
+        assert afternoon.journal.kinds("r1")[-1] == kind
+        told = [each for each, _ in news[before:]]
+        assert told == (["release.cluster_repaired"] if kind == "cluster_repaired" else [])
 
 
 def test_an_image_that_was_set_by_hand_is_put_back(afternoon: World, bus: MemoryEvents) -> None:
