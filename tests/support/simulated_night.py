@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from candlefish.capacity.model import CapacityRecord
@@ -58,4 +59,12 @@ def staging() -> Iterator[SimulatedNight]:
         for service in SERVICES:
             made.site.run(max(0.0, made.records.get(service).window_until - made.site.kernel.now()))
             made.settled(service, "1.0.0")
+            # From then on a look at what is as it should be writes nothing.
+            made.site.until(partial(rested, made, service), f"{service} was seen as it was intended")
         yield night
+
+
+def rested(stage: SimulatedStage, service: str) -> bool:
+    """Whether it was written down that the rule follows a service's record for good."""
+    record = stage.records.get(service)
+    return bool(record.settled_revision == record.intended_revision)

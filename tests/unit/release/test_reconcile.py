@@ -593,3 +593,19 @@ def test_what_never_arrived_is_nobodys_change_when_it_can_be_written_at_last(wor
     assert told(world) == ["drift-not-repaired"]
     world.rules.targets[world.record.slots["blue"].target_group] = TargetHealth(healthy=9)
     assert kinds(look_at_traffic(world)) == ["shift_completed"]
+
+
+def test_that_weights_are_settled_is_written_once_for_each_intention(world: World) -> None:
+    """A service at rest is looked at every minute, and costs no write."""
+    world.begin()
+    for weight in (10, 50):
+        intends(world, weight)
+        turned(world, weight)
+        intended = world.record.revision
+        revisions = []
+        for _ in range(5):
+            world.clock.forward(WRITERS_LIVE)
+            look_at_traffic(world)
+            revisions.append(world.record.revision)
+        assert revisions == [intended + 1] * 5
+        assert world.record.settled_revision == world.record.intended_revision
