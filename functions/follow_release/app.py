@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from candlefish.bootstrap import release as wire
+from candlefish.bootstrap import views as seen
 from candlefish.handler import handler
 from candlefish.release.follow_release import FollowedEvent, FollowResult, follow_release
 
-use = partial(follow_release, journal=wire.timelines(), host=wire.code_host())
+use = partial(follow_release, journal=wire.timelines(), host=wire.code_host(), words=seen.words_of)
 
 
 @handler

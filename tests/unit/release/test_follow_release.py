@@ -7,6 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from candlefish.bootstrap import views as bootstrap
 from candlefish.errors import Unavailable
 from candlefish.release.follow_release import (
     LONGEST,
@@ -20,8 +21,11 @@ from candlefish.release.follow_release import (
 from candlefish.release.journal import STATUS
 from candlefish.release.model import Release, ReleaseEntry, Status
 from candlefish.service.model import Version
+from candlefish.views.model import Reader, ReleaseView
+from candlefish.views.see_release import see_release
 from lab.memory.release import MemoryCodeHost
 from lab.templates import read_template
+from tests.support.seen_release import Watched
 from tests.support.service import image
 from tools.layers import ROOT
 
@@ -54,7 +58,9 @@ def follow(
 ) -> tuple[MemoryCodeHost, str]:
     host = MemoryCodeHost()
     event = FollowedEvent(NewsOfRelease(name))
-    return host, follow_release(event, journal=Journal(*found, entries=entries), host=host).told  # type: ignore[arg-type]
+    return host, follow_release(
+        event, journal=Journal(*found, entries=entries), host=host, words=lambda _: ""
+    ).told  # type: ignore[arg-type]
 
 
 def test_every_status_has_words_of_githubs() -> None:
@@ -94,6 +100,47 @@ def test_it_says_what_brought_it_there_on_one_short_line() -> None:
     assert says.startswith("awaiting approval: shall it go on?")
     assert "\n" not in says
     assert len(says) <= LONGEST
+
+
+def test_it_says_what_everybody_sees_of_it_and_its_own_words_where_that_is_not_known() -> None:
+    own = (ReleaseEntry(1.0, "promoted", "all steps are done"),)
+    asked: list[tuple[str, str]] = []
+
+    def words(release: Release) -> str:
+        asked.append((release.id, release.status))
+        return "v2 is live for all users;\nit is watched for 60 min more" if len(asked) == 1 else ""
+
+    hosts = MemoryCodeHost()
+    for _ in range(2):
+        follow_release(
+            FollowedEvent(NewsOfRelease("shop-gh-77-1")),
+            journal=Journal(release("promoted"), entries=own),  # type: ignore[arg-type]
+            host=hosts,
+            words=words,
+        )
+    assert asked == [("shop-gh-77-1", "promoted")] * 2
+    assert [each.says for each in hosts.told] == [
+        "v2 is live for all users; it is watched for 60 min more",
+        "promoted: all steps are done",
+    ]
+    assert len(progress_of(release(), (), "x" * 500).says) == LONGEST
+
+
+def test_a_sentence_of_another_status_or_of_none_that_can_be_read_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched().until("judge")
+    known = watched.world.journal.read("r2")
+
+    class Views:
+        def release(self, id: str, reader: Reader, *, live: bool) -> ReleaseView:
+            assert not live
+            return see_release(id, reader, looking=watched.looking, live=live)
+
+    monkeypatch.setattr(bootstrap, "views", Views)
+    assert bootstrap.words_of(known) == "v2 has 10%, and is about to be judged"
+    assert bootstrap.words_of(msgspec.structs.replace(known, status="promoted")) == ""
+    assert bootstrap.words_of(msgspec.structs.replace(known, id="gone")) == ""
 
 
 def test_the_rule_lets_every_event_through_that_changes_a_status() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.failovers import DynamoRuns
     from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
     from candlefish.catalog.roles import Caller
+    from candlefish.release.model import Release
     from candlefish.traffic.movers import Movers
     from candlefish.views.model import (
         AuditPage,
@@ -146,6 +147,22 @@ class Views:
 @cache
 def views() -> Views:
     return Views()
+
+
+def words_of(release: Release) -> str:
+    """A release in the read model's sentence, for who tells of it elsewhere; empty where that is not known, or is of another
+    status by now. Neither the load balancer nor the cluster is asked.
+    """
+    from candlefish.errors import ControlPlaneError
+    from candlefish.telemetry import logger
+    from candlefish.views.model import Reader
+
+    try:
+        view = views().release(release.id, Reader("", "", ("reader",)), live=False)
+    except ControlPlaneError as error:
+        logger.warning("the release's own words stand: %s: %s", type(error).__name__, error)
+        return ""
+    return view.says if view.status == release.status else ""
 
 
 def served() -> Views:

@@ -5,7 +5,7 @@ An event is only a reason to look: what is told is how the release stands now. E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -49,8 +49,12 @@ class FollowResult(msgspec.Struct, frozen=True):
     told: str = ""
 
 
-def follow_release(event: FollowedEvent, *, journal: JournalStore, host: CodeHost) -> FollowResult:
+def follow_release(
+    event: FollowedEvent, *, journal: JournalStore, host: CodeHost, words: Callable[[Release], str]
+) -> FollowResult:
     """Tell how the release of an event stands; what has changed by then is told as well.
+
+    `words` says a release as everybody sees it, empty where that is not known: then its status and reason stand.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def follow_release(event: FollowedEvent, *, journal: JournalStore, host: CodeHos
     if not (release.proof.get("repository") and release.proof.get("sha")):
         return FollowResult()
     for _ in range(LOOKS):
-        host.tell(progress_of(release, journal.entries(release.id)))
+        host.tell(progress_of(release, journal.entries(release.id), words(release)))
         # Two of us may tell at once, and the one that looked first may be the last to tell.
         now = journal.read(release.id)
         if now.status == release.status:
@@ -75,8 +79,8 @@ def follow_release(event: FollowedEvent, *, journal: JournalStore, host: CodeHos
     raise Unavailable(f"release {release.id} changes faster than GitHub can be told; look again")
 
 
-def progress_of(release: Release, entries: Sequence[ReleaseEntry]) -> Progress:
-    """How a release of a workflow stands: in GitHub's words, and with the reason of what brought it there."""
+def progress_of(release: Release, entries: Sequence[ReleaseEntry], says: str = "") -> Progress:
+    """How a release of a workflow stands: in GitHub's words, and in a sentence; without one by what brought it there."""
     deployment, commit = STATES[release.status]
     brought = [entry.reason for entry in entries if STATUS.get(entry.kind) == release.status]
     why = f": {brought[-1]}" if brought else ""
@@ -89,5 +93,5 @@ def progress_of(release: Release, entries: Sequence[ReleaseEntry]) -> Progress:
         release=release.id,
         deployment=deployment,
         commit=commit,
-        says=fit_line(f"{release.status.replace('_', ' ')}{why}", LONGEST),
+        says=fit_line(says or f"{release.status.replace('_', ' ')}{why}", LONGEST),
     )
