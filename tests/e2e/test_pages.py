@@ -19,7 +19,10 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("page", [README, TUTORIAL, OUTAGE])
+LONG = [pytest.param(page, marks=pytest.mark.long) for page in (TUTORIAL, OUTAGE)]
+
+
+@pytest.mark.parametrize("page", [README, *LONG])
 def test_a_page_holds(page: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools.follow_lab", page],
