@@ -15,7 +15,7 @@ from tools.layers import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
 PAGE = ROOT / "docs/dashboards.md"
-BEGIN_TABLE, END_TABLE = "<!-- generated: metrics -->\n", "<!-- /generated -->"
+BEGIN_TABLE, END_TABLE = "<!-- made by tools.boards -->\n", "<!-- /made by tools.boards -->"
 BEGIN, END = "      # --- made by python -m tools.boards\n", "      # --- end of what is made\n"
 
 
