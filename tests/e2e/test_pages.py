@@ -15,14 +15,12 @@ MISSING = ", ".join(name for name in NEEDED if shutil.which(name) is None)
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.long,
     pytest.mark.skipif(bool(MISSING), reason=f"there is no {MISSING}; the pages say what one needs"),
 ]
 
 
-LONG = [pytest.param(page, marks=pytest.mark.long) for page in (TUTORIAL, OUTAGE)]
-
-
-@pytest.mark.parametrize("page", [README, *LONG])
+@pytest.mark.parametrize("page", [README, TUTORIAL, OUTAGE])
 def test_a_page_holds(page: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools.follow_lab", page],

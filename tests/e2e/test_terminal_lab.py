@@ -56,6 +56,7 @@ def test_a_real_terminal_has_each_sign_where_it_was_counted(tmp_path: Path, size
         window.close()
 
 
+@pytest.mark.long
 def test_the_newest_entry_is_on_every_screen(tmp_path: Path) -> None:
     # A socket's path has a hundred bytes at most.
     with captures.staged(tmp_path) as stage:
