@@ -16,10 +16,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cli.lab import environment_of
 from lab.looks import looks
@@ -30,6 +30,11 @@ SIZES = ((80, 24), (50, 24), (200, 50))
 ENVIRONMENT = "production"
 # Waited for at most; it says what hangs, and is no measure of how fast a machine is.
 LONGEST = 600.0
+# What a key does is seen sooner.
+KEY_LONGEST = 120.0
+# Answers to the questions of one release that follow each other, those counted that came too late for the one before.
+MOST_ANSWERS = 12
+PROMPT, SENDING = "Enter sends it", "approve: sending"
 
 
 # Keys of whoever calls would win over the person whose profile is named.
@@ -93,17 +98,24 @@ class Window:
         self._tmux("send-keys", "-t", self.name, "-l", text)
 
     def until(self, *texts: str) -> list[str]:
-        """Look until all of the texts are there."""
+        """Look until all of the texts are there, or what runs in it is over."""
         lines: list[str] = []
         for _ in looks(LONGEST, every=0.2):
             lines = self.text()
             if all(text in "\n".join(lines) for text in texts):
                 return lines
+            if exited(lines):
+                break
         raise TimeoutError(f"{self.name}: {texts} did not come:\n" + "\n".join(lines))
 
     def close(self) -> None:
         """End what runs in it."""
         self._tmux("kill-session", "-t", self.name)
+
+
+def exited(lines: list[str]) -> bool:
+    """Whether the command of a window is over."""
+    return any(line.startswith("exit ") for line in lines)
 
 
 def newest_shown(lines: list[str], entry: dict[str, Any], at: str) -> bool:
@@ -231,7 +243,7 @@ def canary(stage: Stage) -> None:
         stage.keep(first, "canary-confirm")
         first.press("Escape")
         first.until("nothing was sent")
-        _approve(stage, first, release, "looks good at 10%")
+        approve(stage.view, first, release, "looks good at 10%")
         _to_the_end(stage, windows, release)
         stage.keep(first, "canary-promoted")
 
@@ -263,38 +275,83 @@ def train(stage: Stage, services: list[str]) -> None:
             stage.newest_is_there(windows, _car(name, service))
             for window in windows:
                 stage.keep(window, "train")
-            _approve(stage, first, _car(name, service))
+            approve(stage.view, first, _car(name, service))
         _to_the_end(stage, windows, _car(name, services[-1]))
         stage.keep(first, "train-arrived")
 
 
 def _asked_about(stage: Stage, window: Window, train: str, service: str, services: list[str]) -> None:
     """Wait until a service of a train is asked about; what is asked of those before it meanwhile is approved."""
+    lines: list[str] = []
     for _ in looks(LONGEST, every=0.5):
         lines = window.text()
+        if exited(lines):
+            break
         if _asks(lines):
             now = next((each for each in services if any(line.startswith(f"{each}  ") for line in lines)), "")
             if now == service:
                 return
             if now:
-                _approve(stage, window, _car(train, now))
-    raise TimeoutError(f"nobody was asked about {service}:\n" + "\n".join(window.text()))
+                approve(stage.view, window, _car(train, now))
+    raise TimeoutError(f"nobody was asked about {service}:\n" + "\n".join(lines))
 
 
-def _approve(stage: Stage, window: Window, release: str, reason: str = "go on") -> None:
-    """Say yes by keys, with a reason, and wait until the question is another one or none."""
-    asked = stage.view(release)["question"]
-    if asked is None:
-        return
-    window.press("a")
-    window.until("Enter sends it")
-    window.type(reason)
-    window.press("Enter")
-    for _ in looks(LONGEST, every=0.3):
-        now = stage.view(release)["question"]
-        if now is None or now["id"] != asked["id"]:
-            # The screen looks once a second.
-            return
+class Keys(Protocol):
+    """What somebody at a window sees and can do."""
+
+    def text(self) -> list[str]: ...
+
+    def press(self, *keys: str) -> None: ...
+
+    def type(self, text: str) -> None: ...
+
+
+def approve(view: Callable[[str], dict[str, Any]], window: Keys, release: str, reason: str = "go on") -> int:
+    """Say yes by keys, with a reason, to whatever is open until nothing is; how many answers were sent.
+
+    A screen looks once a second: it may still have the question before, whose answer is refused. So another answer goes
+    to the one that is open now.
+    """
+    asked: dict[str, Any] | None = None
+    for sent in range(MOST_ANSWERS + 1):
+        asked = view(release)["question"]
+        if asked is None:
+            return sent
+        if sent == MOST_ANSWERS:
+            break
+        if not _asking(view, window, release):
+            continue
+        window.type(reason)
+        window.press("Enter")
+        _until(window, lambda text: PROMPT not in text and SENDING not in text)
+    raise TimeoutError(
+        f"{release} still asks {asked} after {MOST_ANSWERS} answers:\n" + "\n".join(window.text())
+    )
+
+
+def _asking(view: Callable[[str], dict[str, Any]], window: Keys, release: str) -> bool:
+    """Make the screen ask for a reason; False when nothing is open any more, and it has nothing to ask."""
+    for _ in looks(KEY_LONGEST, every=0.3):
+        lines = window.text()
+        if PROMPT in "\n".join(lines):
+            return True
+        if _asks(lines):
+            window.press("a")
+            if _until(window, lambda text: PROMPT in text or not _asks(text.split("\n"))):
+                return True
+        elif view(release)["question"] is None:
+            return False
+    raise TimeoutError(f"the question of {release} is not on the screen:\n" + "\n".join(window.text()))
+
+
+def _until(window: Keys, seen: Callable[[str], bool]) -> bool:
+    """Look until it is so; whether the screen asks for a reason then."""
+    text = ""
+    for _ in looks(KEY_LONGEST, every=0.2):
+        text = "\n".join(window.text())
+        if seen(text):
+            return PROMPT in text
+    raise TimeoutError("the screen does not do what its keys say:\n" + text)
 
 
 def _asks(lines: list[str]) -> bool:
@@ -305,10 +362,12 @@ def _to_the_end(stage: Stage, windows: list[Window], release: str) -> None:
     """Wait until it is promoted; what else is asked on the way, on a machine that is slow, is approved."""
     for _ in looks(LONGEST, every=0.5):
         lines = windows[0].text()
-        if any(line.startswith("exit ") for line in lines):
+        if exited(lines):
             break
         if _asks(lines):
-            _approve(stage, windows[0], release)
+            approve(stage.view, windows[0], release)
+    else:
+        raise TimeoutError(f"{release} does not end:\n" + "\n".join(windows[0].text()))
     for window in windows:
         window.until("exit 0")
 
