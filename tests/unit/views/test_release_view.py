@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Literal
 
 import msgspec
 import pytest
@@ -288,6 +289,46 @@ def test_a_question_says_what_each_answer_leads_to_and_who_may() -> None:
     assert view.says.startswith("waits for an answer by platform-lead or product-lead: shall v2")
     assert [left.what for left in view.left] == ["approval"]
     assert view.command == f'candlefish approve r2 -e production --question {question.id} --reason "..."'
+
+
+@pytest.mark.parametrize("kind", ["approve", "judge"])
+def test_a_question_that_nobody_answered_in_time_says_so_and_what_happens_now(kind: str) -> None:
+    """A plan's, and one of a step that does not know: nothing but the rollback comes after either."""
+    watched = Watched().until("approve").ask()
+    if kind == "judge":
+        watched = Watched().until("judge")
+        assert watched.last
+        assert watched.last.step
+        step = msgspec.structs.replace(watched.last.step, kind="approve", name="verdict", within=480)
+        watched.last = msgspec.structs.replace(watched.last, step=step)
+        watched.ask()
+    world = watched.world
+    world.clock.forward(world.approvals.read("r2").expires_at - world.clock() + 20)
+    view = watched.view()
+    assert view.question is None
+    assert (view.says, view.tone) == (
+        "nobody answered in time whether v2 may go on: the time was over 20 seconds ago; it is being rolled back",
+        "warning",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "tone"),
+    [
+        ("approved", "product-lead said yes to what was asked last; it goes on", "info"),
+        ("denied", "product-lead said no; it is being rolled back", "warning"),
+        ("", "waits for an answer, and no question of it can be found", "unknown"),
+    ],
+)
+def test_an_approval_without_an_open_question_says_what_became_of_it(
+    status: Literal["approved", "denied", ""], says: str, tone: str
+) -> None:
+    watched = Watched().until("approve")
+    if status:
+        asked = watched.ask().world.approvals.read("r2")
+        answered = msgspec.structs.replace(asked, status=status, by="product-lead")
+        assert watched.world.approvals.answer(asked, answered)
+    assert (watched.view().says, watched.view().tone) == (says, tone)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ def release_says(
         return f"in quarantine: {facts.record.quarantine.reason}; nobody acts by its record", "bad"
     if question is not None:
         return f"waits for an answer by {people_words(question.may_answer)}: {question.asks}", "warning"
+    if over := _unanswered(facts):
+        return over, "warning"
     if facts.record.stops and (release.status == "held" or _paused(facts.record.stops)):
         return held_words(facts.record.stops, weight_now(facts)), "warning"
     return _running(facts, at, evidence)
@@ -99,9 +101,37 @@ def _running(facts: ReleaseFacts, at: Whereabouts, evidence: EvidenceView) -> Sa
                 "warning",
             )
         case "approve":
-            return "waits for an answer that nobody can give yet", "unknown"
+            return _answered(facts)
         case _:
             return (f"{new} is about to be promoted", "info") if at.begun else (f"{new} begins", "info")
+
+
+def _unanswered(facts: ReleaseFacts) -> str:
+    """What holds of a question whose time is over; empty where there is none.
+
+    Nothing else comes after it than the machine's rollback: who asks again is told that its time is over.
+    """
+    question = facts.question
+    if question is None or question.status != "pending" or question.expires_at > facts.now:
+        return ""
+    what = f"nobody answered in time whether {facts.release.version.short} may go on"
+    return (
+        f"{what}: the time was over {spelled(facts.now - question.expires_at)} ago; it is being rolled back"
+    )
+
+
+def _answered(facts: ReleaseFacts) -> Said:
+    """At an approval, without a question that is open or over."""
+    question = facts.question
+    match question.status if question else "":
+        case "denied":
+            assert question
+            return f"{question.by or 'somebody'} said no; it is being rolled back", "warning"
+        case "approved":
+            assert question
+            return f"{question.by or 'somebody'} said yes to what was asked last; it goes on", "info"
+        case _:
+            return "waits for an answer, and no question of it can be found", "unknown"
 
 
 def _pods_words(doing: str, pods: PodsView | None) -> Said:
