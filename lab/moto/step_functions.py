@@ -232,6 +232,12 @@ def _timestamp_seconds(self: Any, env: Any) -> float:
     return (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
 
 
+def _wait_for_answer(self: Any, timeout: float | None = None) -> Any:
+    # Who is waited for is a person: a question is open until a time of the clock, on a busy machine, too.
+    threading.Event.wait(self._notify_event, timeout)
+    return self._outcome
+
+
 class _RetryClock:
     """Stands in for the `time` module where retriers sleep."""
 
@@ -420,9 +426,10 @@ def install(endpoint: str, time_scale: float, authority: Authority) -> None:
     replace(sdk, "_normalise_response", _normalise_sdk_response)
     replace(iteration_worker, "CustomErrorName", _error_name)
     replace(branches_decl, "CustomErrorName", _error_name)
-    # How long a task may take, with a token or without.
+    # How long a task may take until it has an answer or waits for one, and how long it may give no sign of life.
     replace(execute_state, "threading", fairness)
     replace(callback, "Event", fairness.Event)
+    replace(callback.CallbackEndpoint, "wait", _wait_for_answer)
     replace(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.05)
     names = StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES | _SDK_NAMES
     replace(StateTaskService, "_SERVICE_NAME_SFN_TO_BOTO_OVERRIDES", names)

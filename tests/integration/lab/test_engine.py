@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
 
+from lab import fairness
 from lab.aws.server import Aws
 from tests.support.lab_account import Account
 from tests.support.waiting import eventually
@@ -97,6 +99,40 @@ def test_a_task_waits_for_its_token(aws: Aws, account: Account) -> None:
         lambda: (d := sfn.describe_execution(executionArn=execution))["status"] != "RUNNING" and d
     )
     assert json.loads(ended["output"]) == "not today"
+
+
+ASKS = """
+class ApprovalExpired(Exception): pass
+asked = 0
+def handler(event, context):
+    global asked
+    asked += 1
+    if asked > 1: raise ApprovalExpired(f"asked {asked} times")
+"""
+
+
+def test_a_question_that_nobody_answers_expires_by_the_clock_however_busy_the_machine_is(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a release: its time is over, the machine asks again, is told so, and goes back."""
+    # Nothing that a limit counts ever passes on this machine.
+    monkeypatch.setattr(fairness, "stalled", time.monotonic)
+    monkeypatch.setattr(fairness, "LEAST", 0.0)
+    asks = task(
+        account.function(ASKS),
+        {"token": "{% $states.context.Task.Token %}"},
+        Resource=f"{LAMBDA}.waitForTaskToken",
+        TimeoutSeconds=1,
+        Retry=[{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 5}],
+        Catch=[{"ErrorEquals": ["States.ALL"], "Next": "RollBack", "Output": "{% $states.errorOutput %}"}],
+        End=True,
+    )
+    back = {
+        "Type": "Succeed",
+        "Output": "{% $states.input.Error & ': ' & $parse($states.input.Cause).errorMessage %}",
+    }
+    ended = account.run(account.machine({"StartAt": "Ask", "States": {"Ask": asks, "RollBack": back}}))
+    assert json.loads(ended["output"]) == "ApprovalExpired: asked 2 times"
 
 
 @pytest.mark.parametrize("waits_for", ["a timer", "a person"])
