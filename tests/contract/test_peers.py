@@ -13,7 +13,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from candlefish.adapters.aws.peers import PeerFleets
+from candlefish.catalog.model import Catalog, Console
 from candlefish.catalog.stack_parameters import peers_of
+from candlefish.views.model import FleetView
 from candlefish.web import HttpAnswer, HttpRequest, answer
 from tests.support.catalogs import catalog
 from tests.support.views import fleet
@@ -22,6 +24,7 @@ ARNS = {
     "staging": "arn:aws:lambda:us-west-2:222222222222:function:candlefish-staging-serve-views:live",
     "development": "arn:aws:lambda:eu-west-1:333333333333:function:candlefish-development-serve-views:live",
 }
+CONSOLE = Console(issuer="https://login.example.org", client="page", reader=("*",))
 Does = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -59,19 +62,51 @@ class Lambda:
         return Client()
 
 
-def asked(staging: Does, development: Does, patience: float = 60.0) -> tuple[Lambda, Any, Any]:
+def signing_in(**consoles: Console | None) -> Catalog:
+    """A catalog whose environments have these consoles."""
+    plain = catalog()
+    environments = {
+        name: msgspec.structs.replace(each, console=consoles.get(name, CONSOLE))
+        for name, each in plain.environments.items()
+    }
+    return msgspec.structs.replace(plain, environments=environments)
+
+
+def asked(
+    staging: Does,
+    development: Does,
+    patience: float = 60.0,
+    *,
+    here: Console | None = CONSOLE,
+    others: Catalog | None = None,
+) -> tuple[Lambda, Any, Any]:
     aws = Lambda({ARNS["staging"]: staging, ARNS["development"]: development})
-    fleets, silent = PeerFleets(ARNS, catalog(), aws.of, patience).begin("a-token")()
+    peers = PeerFleets(ARNS, here, others or signing_in(), aws.of, patience)
+    fleets, silent = peers.begin("a-token")()
     return aws, fleets, silent
 
 
-def shows(event: dict[str, Any]) -> dict[str, Any]:
-    return gives(answer(200, fleet()))
+def fleet_of(name: str) -> FleetView:
+    """What one environment says: of itself alone."""
+    whole = fleet()
+    return msgspec.structs.replace(
+        whole,
+        needs=tuple(each for each in whole.needs if each.environment == name),
+        environments=tuple(each for each in whole.environments if each.environment == name),
+        cells=tuple(each for each in whole.cells if each.environment == name),
+    )
+
+
+STAGING, DEVELOPMENT = fleet_of("staging"), fleet_of("development")
+
+
+def shows(shown: FleetView) -> Does:
+    return lambda event: gives(answer(200, shown))
 
 
 def test_each_is_asked_where_it_is_with_the_readers_token_for_itself_alone() -> None:
-    aws, fleets, silent = asked(shows, shows)
-    assert fleets == [fleet(), fleet()] and silent == []
+    aws, fleets, silent = asked(shows(STAGING), shows(DEVELOPMENT))
+    assert fleets == [STAGING, DEVELOPMENT] and silent == []
     assert sorted((region, arn) for region, arn, _ in aws.asked) == sorted(
         (arn.split(":")[3], arn) for arn in ARNS.values()
     )
@@ -99,13 +134,44 @@ def test_each_is_asked_where_it_is_with_the_readers_token_for_itself_alone() -> 
     ],
 )
 def test_who_does_not_show_it_is_a_column_that_says_why(does: Does, why: str) -> None:
-    _, fleets, (column,) = asked(shows, does)
+    _, fleets, (column,) = asked(shows(STAGING), does)
     assert len(fleets) == 1
     assert (column.environment, column.tone) == ("development", "unknown") and why in column.unknown
 
 
+OTHERS = {
+    "another issuer": msgspec.structs.replace(CONSOLE, issuer="https://dev.example.org"),
+    "another client": msgspec.structs.replace(CONSOLE, client="page-of-development"),
+    "another audience": msgspec.structs.replace(CONSOLE, audience="api"),
+    "nobody": None,
+}
+
+
+@pytest.mark.parametrize("there", OTHERS.values(), ids=OTHERS.keys())
+def test_a_token_is_not_shown_where_it_counts_for_nothing(there: Console | None) -> None:
+    """Whoever keeps that environment would have what lets him act here."""
+    aws, fleets, (column,) = asked(shows(STAGING), shows(DEVELOPMENT), others=signing_in(development=there))
+    assert [arn for _, arn, _ in aws.asked] == [ARNS["staging"]] and fleets == [STAGING]
+    assert (column.environment, column.unknown) == ("development", "it signs people in elsewhere")
+
+
+def test_where_nobody_signs_in_nobody_is_shown_a_token() -> None:
+    aws, fleets, silent = asked(shows(STAGING), shows(DEVELOPMENT), here=None)
+    assert (aws.asked, fleets) == ([], []) and len(silent) == 2
+
+
+@pytest.mark.parametrize("part", ["needs", "environments", "cells"])
+def test_nobody_speaks_of_another_environment_than_its_own(part: str) -> None:
+    """A question about production that staging made up must not stand beside production's buttons."""
+    lies = msgspec.structs.replace(DEVELOPMENT, **{part: getattr(fleet_of("production"), part)})
+    assert getattr(lies, part)
+    _, fleets, (column,) = asked(shows(STAGING), shows(lies))
+    assert fleets == [STAGING]
+    assert column.environment == "development" and "in another way than this one" in column.unknown
+
+
 def test_where_there_is_no_control_plane_there_is_no_column() -> None:
-    _, fleets, silent = asked(shows, refuses("ResourceNotFoundException"))
+    _, fleets, silent = asked(shows(STAGING), refuses("ResourceNotFoundException"))
     assert (len(fleets), silent) == (1, [])
 
 
@@ -113,11 +179,14 @@ def test_they_are_asked_side_by_side() -> None:
     """Each waits for the other to be asked."""
     both = threading.Barrier(2)
 
-    def meets(event: dict[str, Any]) -> dict[str, Any]:
-        both.wait(60)
-        return shows(event)
+    def meets(shown: FleetView) -> Does:
+        def invoke(event: dict[str, Any]) -> dict[str, Any]:
+            both.wait(60)
+            return gives(answer(200, shown))
 
-    _, fleets, silent = asked(meets, meets)
+        return invoke
+
+    _, fleets, silent = asked(meets(STAGING), meets(DEVELOPMENT))
     assert (len(fleets), silent) == (2, [])
 
 
@@ -126,7 +195,7 @@ def test_nobody_waits_for_who_is_late() -> None:
 
     def hangs(event: dict[str, Any]) -> dict[str, Any]:
         go_on.wait(60)
-        return shows(event)
+        return gives(answer(200, STAGING))
 
     try:
         _, fleets, silent = asked(hangs, hangs, patience=0.0)

@@ -177,7 +177,8 @@ def others() -> Callable[[str], Callable[[], Others]]:
     from candlefish.catalog.stack_parameters import peers_of
 
     lambdas = partial(client, "lambda", read_timeout=PATIENCE)
-    return PeerFleets(peers_of(declared(), catalog()), catalog(), lambdas).begin
+    here = declared()
+    return PeerFleets(peers_of(here, catalog()), here.console, catalog(), lambdas).begin
 
 
 def readers() -> Callable[[HttpRequest], Caller]:

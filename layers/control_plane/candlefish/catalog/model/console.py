@@ -54,3 +54,7 @@ class Console(Model, frozen=True):
     def meant(self) -> str:
         """Whom tokens must be for."""
         return self.audience or self.client
+
+    def shares_tokens(self, other: Console | None) -> bool:
+        """Whether whoever signs in here shows a token that another environment takes."""
+        return other is not None and (self.issuer, self.meant) == (other.issuer, other.meant)
