@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from candlefish import telemetry
 from candlefish.errors import (
     InvalidInput,
     NotAllowed,
@@ -232,6 +233,23 @@ def test_an_answer_is_as_a_function_url_wants_it() -> None:
         "body": '{"a":1}',
         "isBase64Encoded": False,
     }
+
+
+def test_what_is_refused_is_logged_as_that_and_nothing_new_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page that is open asks every second or so, and mostly has it already."""
+    told: list[str] = []
+    monkeypatch.setattr(telemetry.logger, "warning", lambda text, *said: told.append(text % said))
+    answers = [HttpAnswer(200, {}, "{}"), HttpAnswer(304, {}, ""), HttpAnswer(404, {}, "no such release")]
+
+    @handler
+    def looked(event: Nothing) -> HttpAnswer:
+        return answers.pop(0)
+
+    for _ in range(3):
+        looked({}, None)
+    assert told == ["404: no such release"]
 
 
 PATH = "/v1/things/{service}/order"

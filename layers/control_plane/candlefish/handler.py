@@ -76,7 +76,8 @@ def _log(result: Any) -> None:
     """Log why, of every result that says so, and what a function URL refuses."""
     for each in result if isinstance(result, (list, tuple)) else [result]:
         if isinstance(each, HttpAnswer):
-            if each.status_code < 300:
+            # That nothing is new since the last look (304) is no refusal.
+            if each.status_code < 400:
                 logger.info("%s", each.status_code)
             else:
                 logger.warning("%s: %s", each.status_code, each.body)
