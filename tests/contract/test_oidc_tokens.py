@@ -215,6 +215,13 @@ def test_an_issuer_that_does_not_answer_is_no_refusal(lab: OidcIssuer, clock: Cl
             tokens.read(token)
 
 
+def test_an_issuer_that_the_catalog_names_wrongly_is_no_refusal(lab: OidcIssuer, clock: Clock) -> None:
+    tokens = OidcTokens(Issuer(f"{lab.issuer}/", clock), CLIENT, clock)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="says that it is"):
+            tokens.read(lab.token("dev"))
+
+
 def test_an_issuer_speaks_of_itself_and_over_https(lab: OidcIssuer, clock: Clock) -> None:
     with pytest.raises(Misconfigured, match="no https address"):
         Issuer("http://login.example.org", clock)

@@ -65,7 +65,7 @@ class OidcIssuer:
         self._discovery: Discovery | None = None
         self._keys: dict[str, dict[str, Any]] = {}
         self._fetched: float | None = None
-        self._failed: Unavailable | None = None
+        self._failed: Unavailable | Misconfigured | None = None
 
     def discovery(self) -> Discovery:
         """Where the issuer's endpoints are; it must speak of itself.
@@ -96,12 +96,12 @@ class OidcIssuer:
             self._fetched, self._failed = now, None
             try:
                 found = self.get(self.discovery().jwks_uri, _Keys).keys
-            except Unavailable as error:
+            except (Unavailable, Misconfigured) as error:
                 self._failed = error
                 raise
             self._keys = {str(each.get("kid", "")): each for each in found if each.get("use", "sig") == "sig"}
         if name not in self._keys and self._failed is not None:
-            raise Unavailable(str(self._failed))
+            raise self._failed.with_traceback(None)
         if name not in self._keys:
             raise NotSignedIn(f"the token is signed with a key that {self.issuer} does not publish; {AGAIN}")
         return self._keys[name]
