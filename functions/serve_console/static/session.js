@@ -50,7 +50,7 @@ export class Session {
 
   // Where the browser has to go to sign in; `place` is where it comes back to.
   async begin(issuer, origin, place) {
-    const begun = { verifier: random(), state: random(), place };
+    const begun = { verifier: random(), state: random(), nonce: random(), place };
     const challenge = base64url(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(begun.verifier)));
     this.store.setItem(BEGUN, JSON.stringify(begun));
     const url = new URL(issuer.authorize);
@@ -60,7 +60,7 @@ export class Session {
       redirect_uri: `${origin}/`,
       scope: issuer.scope || "openid",
       state: begun.state,
-      nonce: random(),
+      nonce: begun.nonce,
       code_challenge: challenge,
       code_challenge_method: "S256",
       ...(issuer.audience ? { audience: issuer.audience } : {}),
@@ -79,6 +79,6 @@ export class Session {
       return { place: "", error: "This sign-in was not begun in this tab. Sign in here." };
     if (came.has("error"))
       return { place: begun.place, error: `The issuer refused: ${came.get("error_description") || came.get("error")}` };
-    return { place: begun.place, ask: { code: came.get("code"), verifier: begun.verifier, redirect: `${origin}/` } };
+    return { place: begun.place, ask: { code: came.get("code"), verifier: begun.verifier, redirect: `${origin}/`, nonce: begun.nonce } };
   }
 }

@@ -21,6 +21,9 @@ test("signing in proves that who comes back is who went, and comes back to the p
   assert.deepEqual([asked.response_type, asked.client_id, asked.redirect_uri, asked.scope, asked.audience, asked.code_challenge_method], ["code", "console", `${ORIGIN}/`, "openid profile", "candlefish", "S256"]);
   const back = new Session(store).back(`?code=c1&state=${asked.state}`, ORIGIN);
   assert.deepEqual([back.place, back.ask.code, back.ask.redirect], ["#/releases/x", "c1", `${ORIGIN}/`]);
+  // Our server compares it with what the token says.
+  assert.ok(asked.nonce);
+  assert.equal(back.ask.nonce, asked.nonce);
   assert.equal(createHash("sha256").update(back.ask.verifier).digest("base64url"), asked.code_challenge);
 });
 
