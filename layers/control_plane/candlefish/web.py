@@ -95,6 +95,15 @@ class HttpRequest(_Camel, frozen=True):
         kind, _, token = self.header("authorization").partition(" ")
         return token.strip() if kind.lower() == "bearer" else ""
 
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the answer may be compressed (RFC 9110, Accept-Encoding): gzip is named, and not to refuse it."""
+        for each in "".join(self.header("accept-encoding").lower().split()).split(","):
+            coding, _, weight = each.partition(";")
+            if coding == "gzip":
+                return not re.fullmatch(r"q=0(?:\.0{0,3})?", weight)
+        return False
+
     def query(self) -> dict[str, str]:
         """What stands behind the `?`, by name.
 

@@ -97,7 +97,7 @@ def serve_console(request: HttpRequest, *, site: Site) -> HttpAnswer:
 
 
 def _file(request: HttpRequest, content: bytes, kind: str, keep: str) -> HttpAnswer:
-    squeezed = _accepts_gzip(request.header("accept-encoding")) and len(content) >= LEAST_COMPRESSED
+    squeezed = request.takes_gzip and len(content) >= LEAST_COMPRESSED
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}{"-gzip" if squeezed else ""}"'
     headers = {**HEADERS, "cache-control": keep, "etag": tag, "vary": "accept-encoding"}
     if tag in (each.strip().removeprefix("W/") for each in request.header("if-none-match").split(",")):
@@ -110,15 +110,6 @@ def _file(request: HttpRequest, content: bytes, kind: str, keep: str) -> HttpAns
     if squeezed:
         return HttpAnswer(200, headers, _compressed(content), is_base64_encoded=True)
     return HttpAnswer(200, headers, content.decode())
-
-
-def _accepts_gzip(accepted: str) -> bool:
-    """Whether `Accept-Encoding` names gzip, and not to refuse it."""
-    for each in accepted.lower().split(","):
-        coding, _, weight = each.replace(" ", "").partition(";")
-        if coding == "gzip":
-            return weight not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 @lru_cache(maxsize=256)

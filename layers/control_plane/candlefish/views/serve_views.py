@@ -119,7 +119,7 @@ def _answer(request: HttpRequest, body: bytes) -> HttpAnswer:
     wanted = {each.strip().removeprefix("W/") for each in request.header("if-none-match").split(",")}
     if tag.removeprefix("W/") in wanted or "*" in wanted:
         return HttpAnswer(304, {name: headers[name] for name in ("etag", "cache-control", "vary")}, "")
-    if len(body) >= LEAST_COMPRESSED and _takes_gzip(request.header("accept-encoding")):
+    if len(body) >= LEAST_COMPRESSED and request.takes_gzip:
         packed = gzip.compress(body, 5, mtime=0)
         return HttpAnswer(
             200,
@@ -128,14 +128,6 @@ def _answer(request: HttpRequest, body: bytes) -> HttpAnswer:
             is_base64_encoded=True,
         )
     return HttpAnswer(200, headers, body.decode())
-
-
-def _takes_gzip(header: str) -> bool:
-    for each in header.lower().split(","):
-        coding, _, weight = each.partition(";")
-        if coding.strip() == "gzip":
-            return not re.fullmatch(r"q=0(?:\.0{0,3})?", weight.strip())
-    return False
 
 
 def _not_allowed(method: str) -> HttpAnswer:
