@@ -49,9 +49,11 @@ class Lambda:
     def __init__(self, does: Mapping[str, Does]) -> None:
         self._does = does
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
+        self.made_by: set[threading.Thread] = set()
 
     def of(self, region: str) -> Any:
         outer = self
+        self.made_by.add(threading.current_thread())
 
         class Client:
             def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - AWS's names
@@ -188,6 +190,12 @@ def test_they_are_asked_side_by_side() -> None:
 
     _, fleets, silent = asked(meets(STAGING), meets(DEVELOPMENT))
     assert (len(fleets), silent) == (2, [])
+
+
+def test_no_two_threads_make_clients_at_once() -> None:
+    """One session makes them all, and botocore's are not for several threads."""
+    aws, _, _ = asked(shows(STAGING), shows(DEVELOPMENT))
+    assert aws.made_by == {threading.current_thread()}
 
 
 def test_nobody_waits_for_who_is_late() -> None:

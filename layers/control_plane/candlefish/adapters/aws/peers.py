@@ -57,17 +57,23 @@ class PeerFleets:
 
     def begin(self, token: str) -> Callable[[], Others]:
         """Ask all of them for what who has the token may see; the answers when they are collected."""
-        asked = {name: self._pool.submit(self._ask, name, arn, token) for name, arn in self._arns.items()}
+        # Clients are made here and not side by side: a session of botocore is not for several threads.
+        asked = {
+            name: self._pool.submit(_ask, self._client_of(arn.split(":")[3]), arn, token, name)
+            for name, arn in self._arns.items()
+            if self._console and self._console.shares_tokens(self._catalog.environment(name).console)
+        }
         return lambda: self._collect(asked)
 
     def _collect(self, asked: Mapping[str, Future[FleetView | str | None]]) -> Others:
         done, _ = wait(asked.values(), timeout=self._patience)
         fleets, silent = [], []
-        for name, future in asked.items():
-            if future not in done:
-                found: FleetView | str | None = (
-                    f"its control plane did not answer within {self._patience:g} s"
-                )
+        for name in self._arns:
+            found: FleetView | str | None
+            if (future := asked.get(name)) is None:
+                found = _ELSEWHERE
+            elif future not in done:
+                found = f"its control plane did not answer within {self._patience:g} s"
             else:
                 found = future.result()
             if isinstance(found, FleetView):
@@ -76,30 +82,27 @@ class PeerFleets:
                 silent.append(silent_column(name, self._catalog, found))
         return fleets, silent
 
-    def _ask(self, name: str, arn: str, token: str) -> FleetView | str | None:
-        """A fleet, or why there is none; None where there is no such control plane."""
-        if not (self._console and self._console.shares_tokens(self._catalog.environment(name).console)):
-            return _ELSEWHERE
-        event = {
-            "version": "2.0",
-            "rawPath": "/v1/fleet",
-            "rawQueryString": "only=here",
-            "headers": {"authorization": f"Bearer {token}"},
-            "requestContext": {"http": {"method": "GET"}},
-        }
-        try:
-            answer = self._client_of(arn.split(":")[3]).invoke(
-                FunctionName=arn, Payload=msgspec.json.encode(event)
-            )
-            payload = answer["Payload"].read()
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            return None if code == _NOT_THERE else f"its control plane does not let this one ask ({code})"
-        except (BotoCoreError, OSError) as error:
-            return f"its control plane does not answer ({type(error).__name__})"
-        if answer.get("FunctionError"):
-            return "its control plane failed at showing its views; look at its logs"
-        return _read(payload, name)
+
+def _ask(client: Any, arn: str, token: str, name: str) -> FleetView | str | None:
+    """A fleet, or why there is none; None where there is no such control plane."""
+    event = {
+        "version": "2.0",
+        "rawPath": "/v1/fleet",
+        "rawQueryString": "only=here",
+        "headers": {"authorization": f"Bearer {token}"},
+        "requestContext": {"http": {"method": "GET"}},
+    }
+    try:
+        answer = client.invoke(FunctionName=arn, Payload=msgspec.json.encode(event))
+        payload = answer["Payload"].read()
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        return None if code == _NOT_THERE else f"its control plane does not let this one ask ({code})"
+    except (BotoCoreError, OSError) as error:
+        return f"its control plane does not answer ({type(error).__name__})"
+    if answer.get("FunctionError"):
+        return "its control plane failed at showing its views; look at its logs"
+    return _read(payload, name)
 
 
 def _read(payload: bytes, name: str) -> FleetView | str:
