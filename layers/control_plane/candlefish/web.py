@@ -252,11 +252,11 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
-def problem(error: ControlPlaneError) -> HttpAnswer:
-    """An error of ours as an answer."""
-    status = next(code for kind, code in STATUSES if isinstance(error, kind))
+def problem(error: ControlPlaneError, status: int = 0, **headers: str) -> HttpAnswer:
+    """An error of ours as an answer; `status` and `headers` where HTTP has more to say than its kind."""
+    status = status or next(code for kind, code in STATUSES if isinstance(error, kind))
     name, text = type(error).__name__, str(error)
-    more = {"www_authenticate": "Bearer"} if status == 401 else {}
+    more = {"www_authenticate": "Bearer", **headers} if status == 401 else headers
     return answer(
         status, Problem("about:blank", name, status, text, name, text), content_type=PROBLEM, **more
     )

@@ -19,7 +19,7 @@ from candlefish.errors import ControlPlaneError, InvalidInput, UnknownService
 from candlefish.views.fleet_view import beside_each_other
 from candlefish.views.model import ColumnView, FleetView, Reader
 from candlefish.views.routes import LONGEST_VALUE, MOST_NAMES, ONLY, OPENAPI, SERVICES, VIEW_ROUTES, ViewRoute
-from candlefish.web import PROBLEM, SHIELDS, HttpAnswer, HttpRequest, matched, problem
+from candlefish.web import SHIELDS, HttpAnswer, HttpRequest, matched, problem
 
 # Smaller than this, compressing saves nothing. Bytes.
 LEAST_COMPRESSED = 1400
@@ -56,7 +56,8 @@ def serve_views(
         are silent.
     """
     if request.method not in ("GET", "HEAD"):
-        return _not_allowed(request.method)
+        what = request.method or "request without a method"
+        return problem(InvalidInput(f"a {what} looks at nothing; send a GET"), 405, allow="GET, HEAD")
     try:
         caller = who(request)
         if request.raw_path == OPENAPI:
@@ -128,11 +129,3 @@ def _answer(request: HttpRequest, body: bytes) -> HttpAnswer:
             is_base64_encoded=True,
         )
     return HttpAnswer(200, headers, body.decode())
-
-
-def _not_allowed(method: str) -> HttpAnswer:
-    refused = problem(InvalidInput(f"a {method or 'request without a method'} looks at nothing; send a GET"))
-    body = msgspec.json.decode(refused.body) | {"status": 405}
-    return HttpAnswer(
-        405, {**SHIELDS, "content-type": PROBLEM, "allow": "GET, HEAD"}, msgspec.json.encode(body).decode()
-    )
