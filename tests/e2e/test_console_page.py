@@ -194,6 +194,29 @@ def test_a_dialog_that_the_browser_closes_by_itself_opens_again(made: Browser, f
             page.locator("dialog").wait_for(state="detached")
 
 
+def test_what_the_server_answers_is_told_also_when_what_was_asked_is_gone_meanwhile(
+    made: Browser, fixture: Fixture
+) -> None:
+    """A look may come between an answer and what is said to it: the question, and every button, is gone by then."""
+    place = "/releases/release-question"
+    fixture.answers["answers"] = (200, {"says": "approved by platform-lead"})
+    with visit(made, fixture.url) as seen:
+        page = seen.go(f"#{place}")
+        page.get_by_role("button", name="Approve").first.click()
+        dialog = page.get_by_role("dialog")
+        fixture.views[place] = {
+            **fixture.views[place], "question": None, "actions": [], "says": "1.1.0 goes on"
+        }  # fmt: skip
+        page.locator("h1").get_by_text("1.1.0 goes on").wait_for()
+        assert page.locator(".question").count() == 0
+        dialog.get_by_role("textbox").fill("the numbers are good")
+        dialog.get_by_role("button", name="Approve now").click()
+        dialog.get_by_text("approved by platform-lead").wait_for()
+        # Another place has nothing to do with it.
+        page.evaluate("location.hash = '#/'")
+        page.locator("dialog").wait_for(state="detached")
+
+
 def test_a_freeze_asks_until_when_and_why(made: Browser, fixture: Fixture) -> None:
     fixture.answers["freezes"] = (200, {"says": "backend-api is frozen"})
     with visit(made, fixture.url) as seen:

@@ -31,17 +31,15 @@ export function request(name, { release, service, question }, { reason, until })
   }
 }
 
-// The buttons of some actions, and why the others are not there. `about` is what they are done to.
+// The buttons of some actions, and why the others are not there. `about` is what they are done to. The dialog is the page's:
+// a look that comes meanwhile may take the buttons away.
 export function Actions({ actions, about, app }) {
-  const [open, setOpen] = useState(null);
   if (!actions.length) return null;
   const mine = actions.filter((action) => action.may);
   const others = actions.filter((action) => !action.may);
-  const close = () => setOpen(null);
   return html`<div class="actions">
-    ${mine.length > 0 && html`<div class="buttons">${mine.map((action) => html`<button key=${action.name} type="button" class=${LEADING.has(action.name) ? "lead" : ""} onClick=${() => setOpen(action)}>${LABELS[action.name]}<span class="unseen"> ${about.title}</span></button>`)}</div>`}
+    ${mine.length > 0 && html`<div class="buttons">${mine.map((action) => html`<button key=${action.name} type="button" class=${LEADING.has(action.name) ? "lead" : ""} onClick=${() => app.confirm({ action, about })}>${LABELS[action.name]}<span class="unseen"> ${about.title}</span></button>`)}</div>`}
     ${others.length > 0 && html`<ul class="not-mine">${others.map((action) => html`<li key=${action.name}><b>${LABELS[action.name]}</b>: ${action.why_not || "you may not"}${action.who.length > 0 && html`; <span>${people(action.who)} can</span>`}</li>`)}</ul>`}
-    ${open && html`<${Confirm} action=${open} about=${about} app=${app} close=${close} />`}
   </div>`;
 }
 
@@ -51,7 +49,7 @@ const local = (at) => {
   return d.toISOString().slice(0, 16);
 };
 
-function Confirm({ action, about, app, close }) {
+export function Confirm({ action, about, app, close }) {
   const dialog = useRef(null);
   const id = useId();
   const [reason, setReason] = useState("");

@@ -1,5 +1,6 @@
 // The page: who reads, where they are, what the server says of it.
 import { html, render, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./html.js";
+import { Confirm } from "./act.js";
 import { Api } from "./api.js";
 import { setSkew } from "./clock.js";
 import { clock } from "./format.js";
@@ -36,6 +37,8 @@ function App({ problem }) {
   const route = useRoute();
   const [signedIn, setSignedIn] = useState(Boolean(session.token));
   const [me, setMe] = useState(null);
+  // What a person is about to do, at which place.
+  const [asked, confirm] = useState(null);
   const path = source(route);
   const [state, again] = useLive(api, route.view, path, signedIn);
   const { data, error } = state;
@@ -62,7 +65,8 @@ function App({ problem }) {
     first.current = false;
     scrollTo(0, 0);
   }, [path, there]);
-  const app = { api, me, again, ended };
+  const app = { api, me, again, ended, confirm };
+  useEffect(() => confirm(null), [path]);
   const View = VIEWS[route.view];
   return html`
     <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>
@@ -79,7 +83,8 @@ function App({ problem }) {
       ${signedIn && !data && !error && path && html`<p class="boot" role="status">Loading.</p>`}
       ${route.view === "lost" && html`<h1 tabindex="-1" class="sentence">This place does not exist</h1><p><a href="#/">The fleet</a> has every service.</p>`}
       ${data && View && (signedIn || session.until > 0) && html`<${Guard} key=${path}><${View} data=${data} route=${route} app=${app} /><//>`}
-    </main>`;
+    </main>
+    ${asked && html`<${Confirm} ...${asked} app=${app} close=${() => confirm(null)} />`}`;
 }
 
 // What a view cannot draw (a stack that is newer than an open page says things that it does not know) is said, and the rest stays.
