@@ -50,9 +50,13 @@ def stable_slot(stage: Stage) -> str:
 
 
 def repaired(stage: Stage) -> list[str]:
-    """Why the reconciler of the cluster put something right, in the timeline of the release that runs."""
+    """Why the reconciler of the cluster put something right, in the timeline of the release that runs.
+
+    While a writer of the release or of its retirement may still live, nobody is accused of it: it was "completed".
+    """
     release = stage.records.get(SERVICE).promoted_release
-    return [entry.reason for entry in stage.journal.entries(release) if entry.kind == "cluster_repaired"]
+    kinds = ("cluster_repaired", "cluster_completed")
+    return [entry.reason for entry in stage.journal.entries(release) if entry.kind in kinds]
 
 
 def deployment(stage: Stage, name: str) -> Any:
