@@ -268,7 +268,7 @@ def sleep_record() -> DynamoCapacity:
 def recent_rules() -> RecentRules:
     from candlefish.views.weights import RecentRules
 
-    return RecentRules(_movers(), now)
+    return RecentRules(_movers(), now, begin=_patience().begin)
 
 
 @cache
@@ -280,7 +280,6 @@ def _movers() -> Movers:
 
 
 def _shares() -> ShareOfPods:
-    _patience().begin()
     from candlefish.adapters.kubernetes.cluster import KubernetesCluster
     from candlefish.adapters.kubernetes.shares import ShareOfPods
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -38,15 +38,18 @@ def weigh(record: ServiceRecord, rules: ListedRules | None, now: float) -> Weigh
 
 
 class RecentRules:
-    """`views.ports.ListedRules`, as they were at most some seconds ago."""
+    """`views.ports.ListedRules`, as they were at most some seconds ago; `begin` is told before somebody is asked."""
 
-    def __init__(self, rules: ListedRules, now: Now, kept: float = KEPT) -> None:
-        self._rules, self._now, self._kept = rules, now, kept
+    def __init__(
+        self, rules: ListedRules, now: Now, kept: float = KEPT, begin: Callable[[], None] = lambda: None
+    ) -> None:
+        self._rules, self._now, self._kept, self._begin = rules, now, kept, begin
         self._listed: dict[str, tuple[float, list[dict[str, Any]]]] = {}
 
     def listed(self, listener: str) -> list[dict[str, Any]]:
         at = self._now()
         before = self._listed.get(listener)
         if before is None or not 0 <= at - before[0] < self._kept:
+            self._begin()
             before = self._listed[listener] = (at, self._rules.listed(listener))
         return before[1]
