@@ -7,20 +7,26 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from candlefish.adapters.table import keys
 from candlefish.adapters.table.approvals import DynamoApprovals
 from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
 from candlefish.adapters.table.journal import DynamoJournalStore
 from candlefish.adapters.table.looks import DynamoLooks
 from candlefish.adapters.table.signals import DynamoSignalLog
-from candlefish.errors import InvalidInput
+from candlefish.errors import InvalidInput, Unreadable
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow, ServedCounts
 from candlefish.release.ports import Approvals, JournalStore, Looks
 from candlefish.service.model import Version
 from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
-from candlefish.views.ports import ReleaseHistory
+from candlefish.views.ports import Looking, ReleaseHistory
+from candlefish.views.see_release import see_release
 from lab.memory.release import MemoryApprovals, MemoryJournalStore, MemoryLooks
+from lab.memory.service import MemoryRecords
 from lab.memory.views import MemoryHistory, MemorySignalHistory
-from tests.support.service import image
+from tests.support.catalogs import catalog
+from tests.support.clock import Clock
+from tests.support.seen_release import LEAD
+from tests.support.service import fresh, image
 from tests.support.table import TABLE
 
 NOW = 1_796_078_463.0
@@ -82,6 +88,31 @@ def test_a_glance_has_release_question_and_evidence(stores: Stores) -> None:
     assert found["r1"].seen == seen()
     assert (found["r2"].release, found["r2"].question, found["r2"].seen) == (release("r2"), None, None)
     assert (found["r3"].release, found["r3"].unreadable) == (None, "")
+
+
+@pytest.mark.parametrize("kind", [keys.APPROVAL, keys.SEEN_EVIDENCE])
+def test_what_cannot_be_read_beside_a_release_is_said_and_hides_nothing_else(
+    dynamodb: Any, kind: keys.Item
+) -> None:
+    """Newer code may have written it, and somebody went back to this."""
+    DynamoJournalStore(dynamodb, TABLE, "production").open(release("r1"))
+    DynamoLooks(dynamodb, TABLE).keep("r1", seen(), ())
+    dynamodb.put_item(TableName=TABLE, Item={**kind.key(release="r1"), "body": {"S": "not at all"}})
+    history = DynamoHistory(dynamodb, TABLE, "production")
+    glance = history.glances(["r1"])["r1"]
+    assert glance.release == release("r1")
+    assert glance.seen == (seen() if kind is keys.APPROVAL else None)
+    assert "r1" in glance.unreadable
+    looking = Looking("production", catalog(), MemoryRecords(fresh()), history, Clock(NOW))
+    assert glance.unreadable in see_release("r1", LEAD, looking=looking).unknown
+
+
+def test_a_release_that_cannot_be_read_is_no_mistake_of_whoever_looks(dynamodb: Any) -> None:
+    dynamodb.put_item(TableName=TABLE, Item={**keys.RELEASE.key(release="r1"), "body": {"S": "not at all"}})
+    history = DynamoHistory(dynamodb, TABLE, "production")
+    looking = Looking("production", catalog(), MemoryRecords(fresh()), history, Clock(NOW))
+    with pytest.raises(Unreadable, match="release r1 cannot be read"):
+        see_release("r1", LEAD, looking=looking)
 
 
 def test_more_releases_than_one_batch_has_room_for_are_found(stores: Stores) -> None:

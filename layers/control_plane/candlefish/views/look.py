@@ -11,7 +11,7 @@ import msgspec
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.clock import moment_of
-from candlefish.errors import ControlPlaneError, InvalidInput, NotOnboarded, UnknownService
+from candlefish.errors import ControlPlaneError, NotOnboarded, UnknownService, Unreadable
 from candlefish.release.freeze import open_freeze
 from candlefish.release.manifests.model import runner_name
 from candlefish.service.model import SLOTS, Slot
@@ -94,13 +94,13 @@ def look_at_release(
     release = glance.release
     if release is None or release.environment != looking.environment:
         if glance.unreadable:
-            raise InvalidInput(glance.unreadable)
+            raise Unreadable(glance.unreadable)
         raise unknown_release(id, looking.environment)
     timeline = looking.history.entries_of(id, ENTRIES)
-    unknown: list[str] = []
+    unknown = [glance.unreadable] if glance.unreadable else []
     record = record or record_of(release.service, looking, unknown)
     concerned = record is not None and id in concerns(record)
-    weighed = weigh(record, looking.rules, looking.now()) if record and live and concerned else Weighed()
+    weighed = weigh(record, looking.rules) if record and live and concerned else Weighed()
     return ReleaseFacts(
         release=release,
         record=record,

@@ -19,7 +19,7 @@ from candlefish.signals.model import LoggedSignal
 
 
 class Glance(msgspec.Struct, frozen=True):
-    """A release as one read of several finds it; None what there is not, `unreadable` why something could not be read."""
+    """A release as one read of several finds it; None what there is not or cannot be read, `unreadable` why it cannot."""
 
     release: Release | None = None
     question: Approval | None = None

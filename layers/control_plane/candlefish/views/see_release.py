@@ -13,7 +13,9 @@ def see_release(release: str, reader: Reader, *, looking: Looking, live: bool = 
 
     Raises
     ------
-    InvalidInput
+    UnknownService
         There is no release of that id here.
+    Unreadable
+        It is not one that this code can read.
     """
     return release_view(look_at_release(release, looking, live=live), reader, looking.catalog)

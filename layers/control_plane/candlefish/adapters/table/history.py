@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.approvals import approval_of
-from candlefish.adapters.table.items import batch_get, read_body, readable_bodies
+from candlefish.adapters.table.items import Item, batch_get, read_body, readable_bodies
 from candlefish.adapters.table.journal import release_of
 from candlefish.errors import InvalidInput, Unreadable
 from candlefish.release.model import ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.signals.model import LoggedSignal
 from candlefish.views.ports import EntriesPortion, Glance, Portion, SignalsPortion
 
+V = TypeVar("V")
 # Limit of BatchGetItem.
 READ_AT_ONCE = 100
 # A release of a day has so many windows of a minute; of longer ones the newest are shown.
@@ -29,7 +30,7 @@ LOG_DAYS, DAYS_AT_ONCE = 90, 14
 
 
 class _Found(NamedTuple):
-    items: list[dict[str, Any]]
+    items: list[Item]
     older: str
 
 
@@ -61,7 +62,7 @@ class DynamoHistory:
         ids = list(dict.fromkeys(releases))
         kinds = (keys.RELEASE, keys.APPROVAL, keys.SEEN_EVIDENCE)
         wanted = [kind.key(release=id) for id in ids for kind in kinds]
-        found: dict[tuple[str, str], dict[str, Any]] = {}
+        found: dict[tuple[str, str], Item] = {}
         for first in range(0, len(wanted), READ_AT_ONCE):
             some = wanted[first : first + READ_AT_ONCE]
             for item in batch_get(self._client, self._table, some, what="releases"):
@@ -70,23 +71,22 @@ class DynamoHistory:
             id: self._glance(id, *(found.get(_place(kind.key(release=id))) for kind in kinds)) for id in ids
         }
 
-    def _glance(
-        self,
-        id: str,
-        release: dict[str, Any] | None,
-        question: dict[str, Any] | None,
-        seen: dict[str, Any] | None,
-    ) -> Glance:
-        try:
-            return Glance(
-                release_of(release) if release else None,
-                approval_of(question, id) if question else None,
-                read_body(keys.SEEN_EVIDENCE, seen, SeenEvidence, what=f"what the judge of {id} saw")
-                if seen
-                else None,
-            )
-        except Unreadable as error:
-            return Glance(unreadable=str(error))
+    def _glance(self, id: str, release: Item | None, question: Item | None, seen: Item | None) -> Glance:
+        unreadable: list[str] = []
+
+        def part(item: Item | None, read: Callable[[Item], V]) -> V | None:
+            try:
+                return read(item) if item else None
+            except Unreadable as error:
+                unreadable.append(str(error))
+                return None
+
+        return Glance(
+            part(release, release_of),
+            part(question, lambda item: approval_of(item, id)),
+            part(seen, lambda item: seen_of(item, id)),
+            "; ".join(unreadable),
+        )
 
     def entries_of(self, release: str, limit: int, before: str = "") -> EntriesPortion:
         pk, prefix = keys.RELEASE_ENTRY.partition(release=release), keys.RELEASE_ENTRY.prefix()
@@ -118,6 +118,11 @@ class DynamoHistory:
         return portion_of(self._client, self._table, pk, prefix, limit, before)
 
 
+def seen_of(item: Item, release: str) -> SeenEvidence:
+    """What the judge of a release saw, as an item of the table is."""
+    return read_body(keys.SEEN_EVIDENCE, item, SeenEvidence, what=f"what the judge of {release} saw")
+
+
 class DynamoSignalHistory:
     """`views.ports.SignalHistory`."""
 
@@ -126,7 +131,7 @@ class DynamoSignalHistory:
 
     def lines(self, limit: int, now: float, before: str = "") -> SignalsPortion:
         oldest = now - LOG_DAYS * DAY
-        day, items, older = require_cursor(before) or now, list[dict[str, Any]](), ""
+        day, items, older = require_cursor(before) or now, list[Item](), ""
         for _ in range(DAYS_AT_ONCE):
             pk = keys.SIGNAL_LOG.partition(environment=self._environment, day=_day(day))
             found = portion_of(self._client, self._table, pk, "", limit - len(items), before)
@@ -153,7 +158,7 @@ def portion_of(client: Any, table: str, pk: str, prefix: str, limit: int, before
         # One more, to know whether the list goes on; and the cursor itself.
         "Limit": limit + 2,
     }
-    items: list[dict[str, Any]] = []
+    items: list[Item] = []
     with aws_call(f"querying {pk}"):
         while True:
             page = client.query(**arguments)

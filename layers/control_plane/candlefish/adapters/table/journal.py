@@ -12,6 +12,7 @@ from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import (
     RESTORE,
+    Item,
     expiry,
     get,
     packed,
@@ -148,7 +149,7 @@ def _contested(seen: Release) -> RecordContested:
     )
 
 
-def release_of(item: dict[str, Any]) -> Release:
+def release_of(item: Item) -> Release:
     """The release that an item of the table is, with the status beside it."""
     release = read_body(keys.RELEASE, item, Release, what=f"release {item['pk']['S'].partition('#')[2]}")
     try:
