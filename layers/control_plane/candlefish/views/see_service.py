@@ -15,7 +15,7 @@ from candlefish.views.ports import Looking
 from candlefish.views.release_view import release_view
 from candlefish.views.see_releases import releases_page
 from candlefish.views.slots import slots_view
-from candlefish.views.weights import Weighed, weigh
+from candlefish.views.weights import weigh
 
 
 def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceView:
@@ -46,7 +46,7 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
     if release and release.slots:
         slots, more = release.slots, release.unknown
     else:
-        weighed: Weighed = weigh(record, looking.rules, now)
+        weighed = weigh(record, looking.rules)
         slots = slots_view(record, weights=weighed.weights, pods=pods_in(record, looking))
         more = (*weighed.unknown, *around.unknown)
     freeze = around.freeze_of(service)

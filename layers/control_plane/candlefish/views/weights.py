@@ -24,7 +24,7 @@ class Weighed(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
-def weigh(record: ServiceRecord, rules: ListedRules | None, now: float) -> Weighed:
+def weigh(record: ServiceRecord, rules: ListedRules | None) -> Weighed:
     """The weights of a service as the load balancer has them."""
     if rules is None:
         return Weighed()
