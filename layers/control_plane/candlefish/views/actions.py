@@ -82,12 +82,12 @@ def _steering(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Cat
 
 def _promotion(facts: ReleaseFacts, at: Whereabouts, reader: Reader, catalog: Catalog) -> ActionView | None:
     """Promoting now; None where nothing could be skipped, harm was found, or the release began with older code."""
-    release, here = facts.release, at.begun if at.waits else at.begun - 1
+    release = facts.release
     after = with_promotion(release.plan, "somebody")
     skipped = [
         leg.title
         for leg in legs_of(release.plan)
-        if leg.last >= here and after[leg.last].skipped_by and not release.plan[leg.last].skipped_by
+        if leg.last >= at.here and after[leg.last].skipped_by and not release.plan[leg.last].skipped_by
     ]
     if not skipped or not release.passes_skipped or (facts.seen and facts.seen.action == "rollback"):
         return None

@@ -11,7 +11,7 @@ from candlefish.views.facts import ReleaseFacts
 from candlefish.views.model import EvidenceView, QuestionView, Who
 from candlefish.views.people import NOBODY, approvers, named, who_is
 from candlefish.views.slots import candidate_of
-from candlefish.views.steps import Whereabouts, leg_words, legs_of, next_weight
+from candlefish.views.steps import Whereabouts, leg_words, legs_ahead, next_weight
 from candlefish.views.words import lasting
 
 
@@ -77,8 +77,7 @@ def _asks(question: Approval, new: str, service: str, weight: int, following: in
 
 def _if_yes(facts: ReleaseFacts, at: Whereabouts) -> str:
     plan, new = facts.release.plan, facts.release.version.short
-    here = at.begun if at.waits else at.begun - 1
-    ahead = [leg for leg in legs_of(plan) if leg.first > here]
+    ahead = legs_ahead(plan, at)
     if not ahead:
         return f"{new} is promoted"
     words = leg_words(ahead[0], plan)

@@ -74,6 +74,11 @@ class Whereabouts(msgspec.Struct, frozen=True):
     # How many were done when a person skipped the rest.
     done_first: int = 0
 
+    @property
+    def here(self) -> int:
+        """The step that runs, or before which it waits, counted from 0; -1 where none has begun."""
+        return self.begun if self.waits else self.begun - 1
+
 
 def steps_done(plan: Sequence[PlanStep], entries: Sequence[ReleaseEntry]) -> int:
     """How many steps are done, as far as the timeline tells; `entries` come oldest first."""
@@ -129,18 +134,21 @@ def _state(leg: Leg, at: Whereabouts, status: Status) -> State:
         return "done"
     if status == "refused":
         return "next"
-    here = at.begun if at.waits else at.begun - 1
-    if here > leg.last:
+    if at.here > leg.last:
         return "done"
-    if leg.first <= here <= leg.last:
+    if leg.first <= at.here <= leg.last:
         return "failed" if status in ("rolling_back", "rolled_back") else "now"
     return "next"
 
 
 def leg_now(plan: Sequence[PlanStep], at: Whereabouts) -> Leg | None:
     """The leg that runs, or before which it waits."""
-    here = at.begun if at.waits else at.begun - 1
-    return next((leg for leg in legs_of(plan) if leg.first <= here <= leg.last), None)
+    return next((leg for leg in legs_of(plan) if leg.first <= at.here <= leg.last), None)
+
+
+def legs_ahead(plan: Sequence[PlanStep], at: Whereabouts) -> list[Leg]:
+    """The legs that are still to come."""
+    return [leg for leg in legs_of(plan) if leg.first > at.here]
 
 
 def next_weight(plan: Sequence[PlanStep], at: Whereabouts) -> int:
@@ -153,8 +161,7 @@ def then_words(plan: Sequence[PlanStep], at: Whereabouts, *, can_answer: int, wi
     """What comes after what runs now, in a sentence; empty when there is no plan."""
     if not plan:
         return ""
-    here = at.begun if at.waits else at.begun - 1
-    ahead = [leg for leg in legs_of(plan) if leg.first > here]
+    ahead = legs_ahead(plan, at)
     if not ahead:
         kept = f"; the old version is kept ready for {lasting(window)}" if window else ""
         return f"promotion{kept}"
