@@ -12,7 +12,7 @@ from candlefish.views.model import EvidenceView, QuestionView, Who
 from candlefish.views.people import NOBODY, approvers, named, who_is
 from candlefish.views.slots import candidate_of
 from candlefish.views.steps import Whereabouts, leg_words, legs_ahead, next_weight
-from candlefish.views.words import lasting
+from candlefish.views.words import lasting, listing
 
 
 def is_open(question: Approval | None, now: float) -> bool:
@@ -120,4 +120,4 @@ def people_words(people: tuple[Who, ...]) -> str:
         return "nobody that the catalog has"
     if len(names) > 3:
         return f"one of {len(names)} people"
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return listing(names, "or")
