@@ -16,13 +16,20 @@ from candlefish.views.cells import (
 )
 from candlefish.views.facts import Surroundings
 from candlefish.views.look import glanced_facts
-from candlefish.views.model import ColumnView, FleetView, Left, NeedView, Reader, ServiceCell, Tone
+from candlefish.views.model import (
+    WORST_FIRST,
+    ColumnView,
+    FleetView,
+    Left,
+    NeedView,
+    Reader,
+    ServiceCell,
+    Tone,
+)
 from candlefish.views.ports import Glance
 from candlefish.views.words import many
 
 _RUNNING = frozenset({"running", "held", "awaiting_approval", "rolling_back"})
-# The worst tone first.
-_WORST: tuple[Tone, ...] = ("bad", "warning", "unknown", "info", "good")
 
 
 def fleet_view(
@@ -161,7 +168,7 @@ def beside_each_other(
     return FleetView(
         now=here.now,
         says=says,
-        tone=next((tone for tone in _WORST if tone in tones), "good"),
+        tone=next((tone for tone in WORST_FIRST if tone in tones), "good"),
         needs=newest_first(needs),
         environments=tuple(columns),
         cells=tuple(cell for view in views for cell in view.cells),

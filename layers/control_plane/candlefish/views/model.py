@@ -17,6 +17,8 @@ from candlefish.service.model import Slot
 
 # How something stands, for a sign and a colour; each is also said in words.
 Tone = Literal["good", "info", "warning", "bad", "unknown"]
+# Of several the first of these is that of all.
+WORST_FIRST: tuple[Tone, ...] = ("bad", "warning", "unknown", "info", "good")
 # What a person may do to a release or service.
 ActionName = Literal[
     "approve", "deny", "pause", "resume", "promote", "abort", "rollback", "freeze", "unfreeze"

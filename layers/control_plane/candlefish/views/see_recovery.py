@@ -10,7 +10,7 @@ from candlefish.catalog.model import Environment
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import Run
 from candlefish.failover.ports import Runs
-from candlefish.views.model import ObjectiveView, RecoveryView, RunView, Tone
+from candlefish.views.model import WORST_FIRST, ObjectiveView, RecoveryView, RunView, Tone
 from candlefish.views.ports import Looking
 from candlefish.views.words import DAY, lasting, listing, many, spelled
 
@@ -68,10 +68,7 @@ def _says(
                 f"the last drill, {ago}, restored {ended.database}" + (f" in {spelled(took)}" if took else "")
             )
             tones.append("unknown" if now - ended.started_at > DRILL_OLD else "good")
-    return "; ".join(parts), next(tone for tone in _WORST if tone in tones)
-
-
-_WORST: tuple[Tone, ...] = ("bad", "warning", "unknown", "info", "good")
+    return "; ".join(parts), next(tone for tone in WORST_FIRST if tone in tones)
 
 
 def _audit_words(audit: AuditReport) -> tuple[str, Tone]:
