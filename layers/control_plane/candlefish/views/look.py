@@ -143,6 +143,14 @@ def concerns(record: ServiceRecord) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in (*running, record.promoted_release) if each))
 
 
+def require_service(service: str, looking: Looking) -> None:
+    """Refuse a service that the catalog does not have."""
+    if service not in looking.catalog.services:
+        raise UnknownService(
+            f"the catalog has no service {service[:40]!r}; list them with: candlefish status"
+        )
+
+
 def record_of(service: str, looking: Looking, unknown: list[str]) -> ServiceRecord | None:
     """A service's record; None where it cannot be read, with the reason among the unknown."""
     try:

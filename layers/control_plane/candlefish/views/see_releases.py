@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from candlefish.errors import UnknownService
 from candlefish.service.record import ServiceRecord
 from candlefish.views.facts import Surroundings
-from candlefish.views.look import glanced_facts, glances_of, record_of
+from candlefish.views.look import glanced_facts, glances_of, record_of, require_service
 from candlefish.views.model import Reader, ReleaseLine, ReleasesPage
 from candlefish.views.ports import Looking
 from candlefish.views.release_view import release_line, release_view
@@ -25,10 +24,7 @@ def see_releases(service: str, before: str = "", *, looking: Looking) -> Release
     InvalidInput
         `before` is none of ours.
     """
-    if service not in looking.catalog.services:
-        raise UnknownService(
-            f"the catalog has no service {service[:40]!r}; list them with: candlefish status"
-        )
+    require_service(service, looking)
     record = record_of(service, looking, [])
     return releases_page(service, record, before, looking)
 

@@ -9,7 +9,7 @@ from candlefish.service.record import ServiceRecord
 from candlefish.views.actions import freeze_actions
 from candlefish.views.cells import service_cell, sleep_left
 from candlefish.views.facts import ReleaseFacts, Surroundings
-from candlefish.views.look import concerns, look_at_release, pods_in, record_of, surroundings
+from candlefish.views.look import concerns, look_at_release, pods_in, record_of, require_service, surroundings
 from candlefish.views.model import Left, Reader, ReleaseLine, ReleaseView, ServiceCell, ServiceView
 from candlefish.views.ports import Looking
 from candlefish.views.release_view import release_view
@@ -26,10 +26,7 @@ def see_service(service: str, reader: Reader, *, looking: Looking) -> ServiceVie
     UnknownService, NotOnboarded
         There is no such service, or it has no record here.
     """
-    if service not in looking.catalog.services:
-        raise UnknownService(
-            f"the catalog has no service {service[:40]!r}; list them with: candlefish status"
-        )
+    require_service(service, looking)
     unknown: list[str] = []
     now = looking.now()
     record = record_of(service, looking, unknown)
