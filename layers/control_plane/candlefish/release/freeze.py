@@ -172,10 +172,17 @@ def open_freeze(freezes: Iterable[Freeze], timezone: str, now: float) -> Freeze 
     inside the window, the end is not. They are compared as instants, so a window that spans a
     change of the clocks is as long as it really is.
     """
-    zone = ZoneInfo(timezone)
     for each in freezes:
-        start = moment_of(datetime.fromisoformat(each.start), zone)
-        end = moment_of(datetime.fromisoformat(each.end), zone, fold=1)
+        start, end = stretch_of(each, timezone)
         if start <= now < end:
             return each
     return None
+
+
+def stretch_of(freeze: Freeze, timezone: str) -> tuple[float, float]:
+    """When a freeze window of the calendar begins and ends, epoch seconds: of an hour that comes twice, all is in it."""
+    zone = ZoneInfo(timezone)
+    return (
+        moment_of(datetime.fromisoformat(freeze.start), zone),
+        moment_of(datetime.fromisoformat(freeze.end), zone, fold=1),
+    )

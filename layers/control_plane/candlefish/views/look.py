@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
-from candlefish.clock import moment_of
 from candlefish.errors import ControlPlaneError, NotOnboarded, UnknownService, Unreadable
-from candlefish.release.freeze import open_freeze
+from candlefish.release.freeze import open_freeze, stretch_of
 from candlefish.release.manifests.model import runner_name
 from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
@@ -35,7 +32,7 @@ def surroundings(looking: Looking) -> Surroundings:
     unknown: list[str] = []
     freezes = []
     if freeze := open_freeze(environment.freezes, environment.timezone, now):
-        end = moment_of(datetime.fromisoformat(freeze.end), ZoneInfo(environment.timezone), fold=1)
+        _, end = stretch_of(freeze, environment.timezone)
         freezes.append(FrozenNow(end, freeze.reason or freeze.name))
     if looking.freezes:
         try:

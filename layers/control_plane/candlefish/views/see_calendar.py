@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 from candlefish.capacity.calendar import agenda, timetable
 from candlefish.capacity.model import ScheduleOverride
-from candlefish.clock import moment_of
 from candlefish.errors import ControlPlaneError
+from candlefish.release.freeze import stretch_of
 from candlefish.views.cells import sleep_left
 from candlefish.views.look import surroundings
 from candlefish.views.model import CalendarView, DayView, Left
@@ -33,10 +30,7 @@ def see_calendar(*, looking: Looking) -> CalendarView:
             )
         ]
     for freeze in environment.freezes:
-        start, end = (
-            moment_of(datetime.fromisoformat(text), ZoneInfo(environment.timezone), fold=fold)
-            for text, fold in ((freeze.start, 0), (freeze.end, 1))
-        )
+        start, end = stretch_of(freeze, environment.timezone)
         if end > now and start < now + FREEZES_AHEAD:
             days.append(
                 DayView(
