@@ -90,6 +90,15 @@ class HttpRequest(_Camel, frozen=True):
         return next((v for k, v in (self.headers or {}).items() if k.lower() == name), "")
 
     @property
+    def takes_gzip(self) -> bool:
+        """Whether `Accept-Encoding` names gzip, and not to refuse it."""
+        for each in self.header("accept-encoding").lower().split(","):
+            coding, _, weight = each.replace(" ", "").partition(";")
+            if coding == "gzip":
+                return not re.fullmatch(r"q=0(?:\.0{0,3})?", weight)
+        return False
+
+    @property
     def bearer(self) -> str:
         """The token that the request shows; empty when it shows none."""
         kind, _, token = self.header("authorization").partition(" ")
