@@ -68,15 +68,16 @@ def _part(evidence: float, needed: float) -> float:
 
 def latency_of(arm: Arm) -> tuple[float | None, float | None]:
     """p50 and p95 of a window, seconds, as far as the edges tell that were counted."""
-    over = {float(name[5:]): counts for name, counts in arm.beside.items() if name.startswith("over:")}
-    return quantile_over(over, 0.5), quantile_over(over, 0.95)
+    return _latency(arm.beside)
 
 
 def latency_in(state: JudgeState, side: int) -> tuple[float | None, float | None]:
     """The same since the step began; `side` 0 is the baseline, 2 the canary."""
-    over: Mapping[float, tuple[int, int]] = {
-        float(name[5:]): (tally.total[side], tally.total[side + 1])
-        for name, tally in state.metrics.items()
-        if name.startswith("over:")
-    }
+    return _latency(
+        {name: (tally.total[side], tally.total[side + 1]) for name, tally in state.metrics.items()}
+    )
+
+
+def _latency(streams: Mapping[str, tuple[int, int]]) -> tuple[float | None, float | None]:
+    over = {float(name[5:]): counts for name, counts in streams.items() if name.startswith("over:")}
     return quantile_over(over, 0.5), quantile_over(over, 0.95)
