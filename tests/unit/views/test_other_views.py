@@ -21,7 +21,7 @@ from candlefish.release.record import add_freeze
 from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
 from candlefish.views.entries import WORDS
 from candlefish.views.model import Reader
-from candlefish.views.ports import Looking
+from candlefish.views.ports import Looking, SignalsPortion
 from candlefish.views.see_audit import AUDITED, see_audit
 from candlefish.views.see_calendar import see_calendar
 from candlefish.views.see_cost import see_cost
@@ -366,6 +366,44 @@ def test_the_audit_comes_in_pages_of_releases() -> None:
         if not before:
             break
     assert told == ["r2", *(f"old-{n}" for n in range(25))]
+
+
+def test_a_storm_of_signals_that_did_nothing_hides_none_that_did_something_from_the_audit() -> None:
+    watched = Watched()
+    watched.world.clock.forward(3600)
+    now = watched.world.clock()
+    storm = [logged(now - 1 - n) for n in range(250)]
+    signals = MemorySignalHistory([logged(now - 1800, action="hold", reason="it fires"), *storm])
+    page = see_audit(looking=watched.looking, signals=signals, runs=MemoryRuns())
+    assert [(line.by.name, line.word) for line in page.lines] == [
+        ("signal slow", "held"),
+        ("developer", "started"),
+    ]
+
+
+def test_the_audit_of_a_page_goes_back_as_far_as_its_releases_however_long_nobody_signalled() -> None:
+    """A read of the log goes over so many days at most."""
+    watched = Watched()
+    first = watched.world.journal.releases["r2"]
+    now = watched.world.clock()
+    for n in range(1, 12):
+        older = msgspec.structs.replace(first, id=f"old-{n}", started_at=now - 5 * DAY * n)
+        watched.world.journal.memory.open(older)
+    held = logged(now - 41 * DAY, action="hold", reason="it fires")
+
+    class Days(MemorySignalHistory):
+        def lines(self, limit: int, now: float, before: str = "") -> SignalsPortion:
+            newest = int(before.partition("#")[0]) / 1e6 if before else now
+            oldest = newest - 14 * DAY
+            found = tuple(line for line in self.logged if oldest <= line.at < newest)
+            return SignalsPortion(found, f"{round(oldest * 1e6):020d}#0")
+
+    page = see_audit(looking=watched.looking, signals=Days([held]), runs=MemoryRuns())
+    assert page.older
+    assert [(line.by.name, line.word) for line in page.lines] == [
+        ("developer", "started"),
+        ("signal slow", "held"),
+    ]
 
 
 def test_what_the_audit_shows_has_words() -> None:

@@ -14,8 +14,10 @@ from candlefish.views.model import AuditLine, AuditPage, Who
 from candlefish.views.people import who_is
 from candlefish.views.ports import Looking, SignalHistory
 
-# How many releases a page is about, and how many entries of each and signals beside them are looked at.
+# How many releases a page is about, how many entries of each are looked at, and how many signals a read of their log.
 RELEASES_AT_ONCE, ENTRIES_EACH, SIGNALS_BESIDE = 10, 100, 100
+# Reads of the log a page at most: in a storm most lines did nothing, and a read goes over some days only.
+LOG_READS = 20
 # What somebody decided or did; what only happened in between (ready, scaled, shifted) stands in the timeline.
 AUDITED = frozenset(
     {
@@ -60,11 +62,11 @@ def see_audit(before: str = "", *, looking: Looking, signals: SignalHistory, run
         lines += _of_release(
             id, release.service, looking.history.entries_of(id, ENTRIES_EACH).entries, looking
         )
-    newest = int(before.partition("#")[0]) / 1e6 if before else looking.now()
+    newest = _moment(before) if before else looking.now()
     if portion.ids or not before:
         since = oldest if portion.older else 0.0
-        found = signals.lines(SIGNALS_BESIDE, looking.now(), before)
-        lines += [_of_signal(line) for line in found.lines if since <= line.at <= newest and _acted(line)]
+        logged = _signals_since(since, before, looking, signals)
+        lines += [_of_signal(line) for line in logged if since <= line.at <= newest and _acted(line)]
         lines += [_of_failover(run, looking) for run in runs.recent() if since <= run.requested_at <= newest]
         if looking.capacity:
             lines += [
@@ -85,6 +87,24 @@ def _of_release(id: str, service: str, entries: Sequence[ReleaseEntry], looking:
     shown = [entry for entry in entries if entry.kind in AUDITED]
     views = [entry_view(entry, looking.catalog, looking.environment) for entry in shown]
     return [AuditLine(view.at, view.by, view.word, service, view.says, id) for view in views]
+
+
+def _signals_since(since: float, before: str, looking: Looking, signals: SignalHistory) -> list[LoggedSignal]:
+    """The log from where a page begins to `since`; on the last page (0) as far as a read goes that is not full."""
+    logged: list[LoggedSignal] = []
+    for _ in range(LOG_READS):
+        found = signals.lines(SIGNALS_BESIDE, looking.now(), before)
+        logged += found.lines
+        before = found.older
+        full = len(found.lines) >= SIGNALS_BESIDE
+        if not before or _moment(before) <= since or not (since or full):
+            break
+    return logged
+
+
+def _moment(cursor: str) -> float:
+    """When what a cursor stands for was, epoch seconds: cursors begin with it."""
+    return int(cursor.partition("#")[0]) / 1e6
 
 
 def _acted(line: LoggedSignal) -> bool:
