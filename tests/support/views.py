@@ -33,7 +33,6 @@ from candlefish.views.model import (
     QuestionView,
     Rate,
     RecoveryView,
-    ReleaseLine,
     ReleasesPage,
     ReleaseView,
     RunView,
@@ -49,6 +48,7 @@ from candlefish.views.model import (
     VersionView,
     Who,
 )
+from candlefish.views.release_view import release_line
 from tools.layers import ROOT
 
 FOLDER = ROOT / "tests/fixtures/views"
@@ -791,24 +791,12 @@ def fleet_of(services: int = 200, in_flight: int = 50) -> FleetView:
     return FleetView(NOW, says, "warning", tuple(needs), (column,), tuple(cells), here="production")
 
 
-def line(view: ReleaseView) -> ReleaseLine:
-    return ReleaseLine(
-        view.id,
-        view.service,
-        view.new.label,
-        view.status,
-        view.says,
-        view.tone,
-        view.started_at,
-        view.requested_by,
-        view.reason,
-    )
-
-
 def releases() -> ReleasesPage:
     old = replace(release_rolled_back(), id="backend-api-20261129-101500-aa01", started_at=NOW - DAY)
     older = replace(release_promoted(), id="backend-api-20261125-090000-0b0c", started_at=NOW - 5 * DAY)
-    return ReleasesPage(f"{NOW - 5 * DAY:020.6f}", (line(release_canary()), line(old), line(older)))
+    return ReleasesPage(
+        f"{NOW - 5 * DAY:020.6f}", (release_line(release_canary()), release_line(old), release_line(older))
+    )
 
 
 def service() -> ServiceView:
