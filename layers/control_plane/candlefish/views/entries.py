@@ -69,7 +69,9 @@ _JUDGED: dict[str, tuple[str, Tone]] = {
 # The judge's own numbers at the end of its sentence, which stand under `evidence`.
 _ARITHMETIC = re.compile(r"; evidence (?:over )?[\d.,e+]+ to 1 .*\Z", re.DOTALL)
 _CAUSE = re.compile(r"\A(?:JudgedBad: )?\S+ in slot (?:blue|green): ")
-# A verdict to roll back as `analysis/words.py` says it: of a comparison, and of a budget or gross failure.
+# A verdict to roll back as `analysis/words.py` says it: of a comparison, and of a budget or gross failure. Its text is all
+# that a record's bad version, a rollback and a timeline's "rolling back" have of it (it came as the machine's error), and
+# what broke a budget or failed grossly is not in its evidence; so every place reads the text, and says the same.
 _COMPARED = re.compile(
     r"\Asince \S+ \(\d+ windows?\) \S+% of the canary's (?P<what>.+?) \((?P<events>[\d,]+) of (?P<requests>[\d,]+), 95% "
 )
