@@ -330,6 +330,19 @@ def test_retry_after_is_honoured_and_other_channels_do_not_wait(
     assert len(slack.in_channel("platform")) == 2
 
 
+def test_a_channel_that_may_soon_is_not_kept_waiting_by_one_that_may_late(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    slack.fail("chat.postMessage", status=429, retry_after=37, channel=CHANNELS["platform"])
+    # Somebody else told everybody just now.
+    world.pace.take("default", world.clock())
+    first = world.once(views.release_harmed())
+    assert first.again == pytest.approx(1.0)
+    world.clock.forward(first.again)
+    assert world.once(views.release_harmed()).again == pytest.approx(36.0)
+    assert len(slack.in_channel("default")) == 1 and slack.in_channel("platform") == []
+
+
 def test_a_channel_gets_one_message_a_second_and_the_newest_wins(
     world: SlackWorld, slack: RecordedSlack
 ) -> None:

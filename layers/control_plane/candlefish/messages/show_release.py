@@ -101,7 +101,7 @@ class _Turn:
         if wish.untold:
             self._tell_otherwise(wish.untold)
             # Somebody may mend it, and what stands says something else than what is.
-            self._again = max(self._again, REFUSED)
+            self._look_again(REFUSED)
         for wanted in wish.messages:
             self._try(wanted.channel, lambda wanted=wanted: self._stand(wanted))
             if self._shown.refused is not refused:
@@ -174,7 +174,7 @@ class _Turn:
         self._keep(keep_picture(self._shown, wanted.name, wanted.channel, file))
         if file:
             # The message shows it from the next edit on: until then Slack has looked at it.
-            self._again = max(self._again, TURN)
+            self._look_again(TURN)
 
     def _may(self, channel: str) -> bool:
         """Whether a channel takes something now; it is asked again when it does."""
@@ -185,7 +185,11 @@ class _Turn:
 
     def _wait(self, channel: str, seconds: float) -> None:
         self._waiting.add(channel)
-        self._again = max(self._again, seconds)
+        self._look_again(seconds)
+
+    def _look_again(self, seconds: float) -> None:
+        """There is more to do then; the soonest counts, for what may be done then waits for nobody else."""
+        self._again = min(self._again or seconds, seconds)
 
     def _matters(self) -> bool:
         """Whether people have to know now."""
