@@ -268,6 +268,18 @@ def test_an_owners_channel_that_is_gone_leaves_it_to_everybodys_which_says_so(
     )
 
 
+def test_an_answer_is_said_where_the_release_is_told_now_when_the_questions_channel_is_gone(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    world.show(views.release_question())
+    slack.archived.add(CHANNELS["platform"])
+    world.clock.forward(5)
+    world.show(approved(views.release_question()))
+    (main,) = slack.in_channel("default")
+    said = [each.texts()[0] for each in slack.in_channel("default", main.ts)]
+    assert said == ["approved by platform-lead: looks well"]
+
+
 @pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "missing_scope"])
 def test_a_slack_that_takes_nothing_is_said_by_mail_and_in_the_timeline_once(
     world: SlackWorld, slack: RecordedSlack, code: str

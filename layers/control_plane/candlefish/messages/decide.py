@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence, Set
 
 from candlefish.messages.draw import (
     answered_message,
@@ -50,7 +50,7 @@ def decide_messages(view: ReleaseView, shown: Shown, *, owner: str, link: str, n
     if not channels:
         return Wish(untold=note if matters else "")
     home = channels[0]
-    questions = [*_questions(view, shown, home, link, note)]
+    questions = [*_questions(view, shown, home, refused, link, note)]
     said = {*shown.said, *(mark for each in questions for mark in each.covers)}
     messages = (
         *_rollback(view, channels, link, note),
@@ -75,7 +75,9 @@ def _main(view: ReleaseView, shown: Shown, home: str, link: str, note: str) -> W
     return Wanted(MAIN, home, release_message(view, link=link, picture=shown.picture, note=note))
 
 
-def _questions(view: ReleaseView, shown: Shown, home: str, link: str, note: str) -> Iterator[Wanted]:
+def _questions(
+    view: ReleaseView, shown: Shown, home: str, refused: Container[str], link: str, note: str
+) -> Iterator[Wanted]:
     asked = view.question
     if asked is not None:
         message = question_message(view, asked, link=link, note=note)
@@ -83,7 +85,10 @@ def _questions(view: ReleaseView, shown: Shown, home: str, link: str, note: str)
     for name, post in shown.posts.items():
         prefix, _, id = name.rpartition("/")
         closed = f"closed/{id}"
-        if prefix == f"question/{view.id}" and closed not in shown.said and (asked is None or asked.id != id):
+        if prefix != f"question/{view.id}" or (asked is not None and asked.id == id):
+            continue
+        # Where its channel takes nothing, what closed it is said like any other decision.
+        if closed not in shown.said and post.channel not in refused:
             answer = _answer(view.timeline)
             covers = (closed, said_mark(view, answer)) if answer else (closed,)
             yield Wanted(name, post.channel, answered_message(view, answer), below=MAIN, covers=covers)
