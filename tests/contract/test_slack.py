@@ -280,6 +280,21 @@ def test_an_answer_is_said_where_the_release_is_told_now_when_the_questions_chan
     assert said == ["approved by platform-lead: looks well"]
 
 
+def test_that_it_went_out_by_mail_is_written_down_once_it_did(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    slack.fail("*", 100, error="invalid_auth")
+    world.mail.error = Unavailable("SNS does not answer")
+    with pytest.raises(Unavailable):
+        world.once(views.release_harmed())
+    assert world.timeline.entries(views.ID) == []
+    world.mail.error = None
+    world.clock.forward(BUSY + 1)
+    world.once(views.release_harmed())
+    (written,) = world.timeline.entries(views.ID)
+    assert written.kind == "not_told" and len(world.mail.got) == 1
+
+
 @pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "missing_scope"])
 def test_a_slack_that_takes_nothing_is_said_by_mail_and_in_the_timeline_once(
     world: SlackWorld, slack: RecordedSlack, code: str

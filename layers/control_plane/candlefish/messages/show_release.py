@@ -202,10 +202,6 @@ class _Turn:
         if what in self._shown.told:
             return
         says = f"Slack has not been told: {why}"
-        self._ports.timeline.append(
-            view.id,
-            ReleaseEntry(self._ports.now(), "not_told", f"{says}; it went out by mail", by="show-release"),
-        )
         self._ports.mail.send(
             Notification(
                 title=f"{view.service} {view.new.label} in {view.environment}: {view.status.replace('_', ' ')}; "
@@ -216,6 +212,10 @@ class _Turn:
                 link=self._ports.link_of(view.id),
                 command=view.command,
             )
+        )
+        self._ports.timeline.append(
+            view.id,
+            ReleaseEntry(self._ports.now(), "not_told", f"{says}; it went out by mail", by="show-release"),
         )
         self._keep(keep_told(self._shown, what))
         self._done.append(says)
