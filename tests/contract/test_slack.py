@@ -280,6 +280,18 @@ def test_an_answer_is_said_where_the_release_is_told_now_when_the_questions_chan
     assert said == ["approved by platform-lead: looks well"]
 
 
+def test_a_question_is_closed_where_it_stands_after_its_owner_got_another_channel(
+    world: SlackWorld, slack: RecordedSlack
+) -> None:
+    world.show(views.release_question())
+    (main,) = slack.in_channel("platform")
+    (asked,) = slack.in_channel("platform", main.ts)
+    world.owner = "web"
+    world.clock.forward(5)
+    world.show(approved(views.release_question()))
+    assert asked.buttons() == {} and asked.texts()[0].endswith("approved by platform-lead")
+
+
 def test_that_it_went_out_by_mail_is_written_down_once_it_did(
     world: SlackWorld, slack: RecordedSlack
 ) -> None:

@@ -133,17 +133,20 @@ class _Turn:
     def _stand(self, wanted: Wanted) -> None:
         """Post or edit a message; nothing where it says this already."""
         post = self._shown.posts.get(wanted.name)
+        if post is not None and post.channel != wanted.channel:
+            post = None
         digest = words_digest(wanted.message)
-        if post is not None and post.channel == wanted.channel and post.digest == digest:
+        if post is not None and post.digest == digest:
             return
         above = self._shown.posts.get(wanted.below) if wanted.below else None
-        if wanted.below and (above is None or above.channel != wanted.channel):
-            # What it stands under has to wait, and so has this.
+        homeless = bool(wanted.below) and (above is None or above.channel != wanted.channel)
+        if post is None and homeless:
+            # What it is posted under has to wait, and so has this.
             return
         if not self._may(wanted.channel):
             return
-        if post is not None and post.channel == wanted.channel:
-            if self._edit(wanted, post):
+        if post is not None:
+            if self._ports.chat.edit(wanted.channel, post.ts, wanted.message):
                 self._keep(
                     keep_post(self._shown, wanted.name, Post(post.channel, post.ts, digest), wanted.covers)
                 )
@@ -151,13 +154,12 @@ class _Turn:
                 return
             # Somebody deleted it, or it is too old: it is posted anew, so that it is not lost.
             self._keep(forget_post(self._shown, wanted.name))
+            if homeless:
+                return
         below = above.ts if above else ""
         ts = self._ports.chat.post(wanted.channel, wanted.message, below=below, aloud=wanted.aloud)
         self._keep(keep_post(self._shown, wanted.name, Post(wanted.channel, ts, digest), wanted.covers))
         self._done.append(f"posted {wanted.name} in {wanted.channel}")
-
-    def _edit(self, wanted: Wanted, post: Post) -> bool:
-        return self._ports.chat.edit(wanted.channel, post.ts, wanted.message)
 
     def _picture(self, wanted: WantedPicture) -> None:
         """Share a picture. Words stand without it: it is tried once, and whatever is refused leaves it out."""
