@@ -24,7 +24,6 @@ LINES: Colour = (226, 230, 233)
 OLD: Colour = (120, 134, 143)
 NEW: Colour = (21, 101, 192)
 BAND: Colour = (205, 224, 245)
-WEIGHT: Colour = (236, 239, 241)
 
 WIDE, HIGH_ALL = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 34, 46
@@ -141,11 +140,9 @@ class _Plot:
         self._canvas.write(12, self._floor + 12, "weight")
 
     def band(self, found: Sequence[Bounds | None]) -> None:
+        lows, highs = [b.low if b else None for b in found], [b.high if b else None for b in found]
         for x, at in self._places():
-            low, high = (
-                _between([b.low if b else None for b in found], at),
-                _between([b.high if b else None for b in found], at),
-            )
+            low, high = _between(lows, at), _between(highs, at)
             if low is not None and high is not None:
                 self._canvas.column(x, self._y(high), self._y(low), BAND)
 
