@@ -158,10 +158,11 @@ def links() -> ConsoleLinks:
 def channels() -> Mapping[str, Channel]:
     """Everybody's. SNS always; Slack where a secret with its webhook is named."""
     from candlefish.adapters.aws.sns import SnsChannel
+    from candlefish.messages.model import EVERYBODY
 
     found: dict[str, Channel] = {"sns": SnsChannel(client("sns"), settings.notices_topic)}
     if settings.slack_secret:
-        found["slack"] = _slack("default")
+        found["slack"] = _slack(EVERYBODY)
     return found
 
 

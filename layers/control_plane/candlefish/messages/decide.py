@@ -13,13 +13,11 @@ from candlefish.messages.draw import (
     rollback_message,
     train_message,
 )
-from candlefish.messages.model import Wanted, WantedPicture, Wish
+from candlefish.messages.model import EVERYBODY, Wanted, WantedPicture, Wish
 from candlefish.messages.record import Member, Shown, find_refused
 from candlefish.release.news import NEWS
 from candlefish.views.model import EntryView, ReleaseView
 
-# The channel of all that no owner reads.
-EVERYBODY = "default"
 MAIN = "main"
 # Entries that stand elsewhere than in the thread: in the message itself, as a question, as a message of its own.
 ELSEWHERE = frozenset({"started", "approval_requested", "refused", "rolling_back", "rolled_back"})
@@ -40,15 +38,19 @@ def member_of(view: ReleaseView) -> Member:
     return Member(view.service, view.id, view.says, view.tone, view.status in OVER)
 
 
+def has_to_be_known(view: ReleaseView) -> bool:
+    """Whether people have to know now how it stands."""
+    return view.question is not None or view.status in ROLLBACKS
+
+
 def decide_messages(view: ReleaseView, shown: Shown, *, owner: str, link: str, now: float) -> Wish:
     """What shall stand about a release. `owner` is the name of its owner's channel, empty where it has none."""
     refused = find_refused(shown, now)
     channels = [each for each in dict.fromkeys((owner or EVERYBODY, EVERYBODY)) if each not in refused]
     notes = [f"Not in the channel {name}: {why}" for name, why in refused.items()]
     note = " ".join(notes)
-    matters = view.question is not None or view.status in ROLLBACKS
     if not channels:
-        return Wish(untold=note if matters else "")
+        return Wish(untold=note if has_to_be_known(view) else "")
     home = channels[0]
     questions = [*_questions(view, shown, home, refused, link, note)]
     said = {*shown.said, *(mark for each in questions for mark in each.covers)}

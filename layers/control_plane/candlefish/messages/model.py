@@ -8,6 +8,9 @@ import msgspec
 
 from candlefish.views.model import Tone
 
+# The name of the channel of all that no owner reads.
+EVERYBODY = "default"
+
 
 class Moment(msgspec.Struct, frozen=True):
     """Words of ours, and the moment that they lead to (epoch seconds), which each reader sees in the own zone."""

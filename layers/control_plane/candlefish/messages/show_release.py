@@ -8,13 +8,15 @@ second; what came meanwhile is in the next one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from candlefish.bounds import NO_JSON
 from candlefish.errors import AskedToWait, ControlPlaneError, Permanent, RecordContested
-from candlefish.messages.decide import decide_messages, member_of, subject_of
+from candlefish.messages.decide import decide_messages, has_to_be_known, member_of, subject_of
 from candlefish.messages.model import ChatMessage, ShowResult, Wanted, WantedPicture
 from candlefish.messages.picture import rates_picture
 from candlefish.messages.ports import MessagePorts
@@ -42,6 +44,8 @@ TURN, DOWN = 2.0, 30.0
 PATIENCE = 120.0
 # A channel that is refused leads to another plan; there are two of them.
 PLANS = 3
+
+What = TypeVar("What", Wanted, WantedPicture)
 
 
 def show_release(release: str, asked_at: float, *, ports: MessagePorts) -> ShowResult:
@@ -103,19 +107,19 @@ class _Turn:
             # Somebody may mend it, and what stands says something else than what is.
             self._look_again(REFUSED)
         for wanted in wish.messages:
-            self._try(wanted.channel, lambda wanted=wanted: self._stand(wanted))
+            self._try(wanted.channel, self._stand, wanted)
             if self._shown.refused is not refused:
                 return False
         for picture in wish.pictures:
-            self._try(picture.channel, lambda picture=picture: self._picture(picture))
+            self._try(picture.channel, self._picture, picture)
         return True
 
-    def _try(self, channel: str, act) -> None:  # type: ignore[no-untyped-def]
+    def _try(self, channel: str, act: Callable[[What], None], what: What) -> None:
         """Do something in a channel, unless it has to wait; others do not wait for it."""
         if channel in self._waiting:
             return
         try:
-            act()
+            act(what)
         except RecordContested:
             raise
         except AskedToWait as error:
@@ -127,7 +131,7 @@ class _Turn:
         except ControlPlaneError as error:
             self._done.append(str(error))
             self._wait(channel, DOWN)
-            if self._ports.now() - self._asked_at > PATIENCE and self._matters():
+            if self._ports.now() - self._asked_at > PATIENCE and has_to_be_known(self._view):
                 self._tell_otherwise(str(error))
 
     def _stand(self, wanted: Wanted) -> None:
@@ -192,10 +196,6 @@ class _Turn:
     def _look_again(self, seconds: float) -> None:
         """There is more to do then; the soonest counts, for what may be done then waits for nobody else."""
         self._again = min(self._again or seconds, seconds)
-
-    def _matters(self) -> bool:
-        """Whether people have to know now."""
-        return self._view.question is not None or self._view.status in ("rolling_back", "rolled_back")
 
     def _tell_otherwise(self, why: str) -> None:
         """The chat took nothing of what people have to know: mail says so, and the timeline; once a reason to."""

@@ -8,9 +8,7 @@ import msgspec
 
 from candlefish.bounds import NO_JSON
 from candlefish.errors import Misconfigured
-
-# What the secret calls the channel of all that no owner reads.
-EVERYBODY = "default"
+from candlefish.messages.model import EVERYBODY
 
 
 class SlackSecret(msgspec.Struct, frozen=True):
