@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import urllib3
 
+from candlefish.adapters.http.slack_api import SECURE, asked_to_wait
 from candlefish.adapters.http.slack_blocks import escaped, notification_body, without_buttons
 from candlefish.adapters.http.slack_chat import SlackChat
 from candlefish.adapters.http.slack_secret import SlackSecret
-from candlefish.errors import AskedToWait, Misconfigured, Unavailable
+from candlefish.errors import Misconfigured, Unavailable
 from candlefish.release.press_button import RESPONSES, ButtonReply
 from candlefish.signals.notification import Notification
 
@@ -36,7 +37,7 @@ class SlackChannel:
             self._hook(known.webhook(self._name), message)
 
     def _hook(self, url: str, message: Notification) -> None:
-        if not url.startswith(("https://", "http://127.0.0.1:")):
+        if not url.startswith(SECURE):
             raise Misconfigured("the Slack secret holds no https:// URL; put the webhook's in it")
         try:
             answer = self._pool.request(
@@ -51,9 +52,7 @@ class SlackChannel:
                 f"Slack did not answer ({type(error).__name__}); it will be tried again"
             ) from None
         if answer.status == 429:
-            after = answer.headers.get("retry-after", "")
-            seconds = float(after) if after.isdecimal() else 1.0
-            raise AskedToWait("Slack asked us to slow down; it will be tried again", seconds)
+            raise asked_to_wait("another message", answer.headers)
         if answer.status >= 500:
             raise Unavailable(f"Slack answered {answer.status}; it will be tried again")
         if answer.status >= 300:

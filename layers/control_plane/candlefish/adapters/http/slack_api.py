@@ -5,16 +5,20 @@ A token is never logged and in no error's text. Slack answers 200 and says in th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import urllib3
 
+from candlefish.adapters.http.headers import pause_of
 from candlefish.bounds import NO_JSON
 from candlefish.errors import AskedToWait, Misconfigured, Unavailable
 
 API = "https://slack.com/api"
+# What a secret, or what is said, may be sent to: what leaves the machine is encrypted.
+SECURE = ("https://", "http://127.0.0.1:")
 # What Slack says of itself, and passes.
 PASSING = frozenset(
     {
@@ -56,7 +60,7 @@ class SlackApi:
     """Calls methods with a bot's token."""
 
     def __init__(self, address: str = API, *, timeout: float = 5.0) -> None:
-        if not address.startswith(("https://", "http://127.0.0.1:")):
+        if not address.startswith(SECURE):
             raise Misconfigured(f"Slack's API is {address!r}, which is no https address")
         self._address = address.rstrip("/")
         self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=2.0, read=timeout))
@@ -82,7 +86,7 @@ class SlackApi:
 
     def put(self, address: str, data: bytes, kind: str) -> None:
         """Send a file's bytes where Slack said; raises as `call`."""
-        if not address.startswith(("https://", "http://127.0.0.1:")):
+        if not address.startswith(SECURE):
             raise Unavailable("Slack named no https address to send a picture to; it will be tried again")
         status, _, _ = self._ask("sending a picture", address, {"body": data}, {"content-type": kind})
         if status >= 300:
@@ -94,7 +98,7 @@ class SlackApi:
         sent = {**headers, "authorization": f"Bearer {token}"}
         status, data, answered = self._ask(method, f"{self._address}/{method}", body, sent)
         if status == 429:
-            raise _asked_to_wait(method, answered)
+            raise asked_to_wait(method, answered)
         if status >= 500:
             raise Unavailable(f"Slack answered {status} to {method}; it will be tried again")
         try:
@@ -122,7 +126,7 @@ class SlackApi:
 
 def _refusal(method: str, code: str, said: Mapping[str, Any], headers: Mapping[str, str]) -> Exception:
     if code in ("ratelimited", "rate_limited"):
-        return _asked_to_wait(method, headers)
+        return asked_to_wait(method, headers)
     if code in PASSING:
         return Unavailable(f"Slack answered {code} to {method}; it will be tried again")
     more = said.get("response_metadata")
@@ -132,7 +136,7 @@ def _refusal(method: str, code: str, said: Mapping[str, Any], headers: Mapping[s
     return SlackRefused(f"Slack refused {method}: {code}{detail}; {advice}", code)
 
 
-def _asked_to_wait(method: str, headers: Mapping[str, str]) -> AskedToWait:
-    after = headers.get("retry-after", "")
-    seconds = float(after) if after.isdecimal() else WAIT
-    return AskedToWait(f"Slack asks for {seconds:.0f} s before {method}; it will be tried again", seconds)
+def asked_to_wait(what: str, headers: Mapping[str, str]) -> AskedToWait:
+    """The error of a 429."""
+    seconds = pause_of(headers.get("retry-after", ""), time.time(), otherwise=WAIT)
+    return AskedToWait(f"Slack asks for {seconds:.0f} s before {what}; it will be tried again", seconds)
