@@ -382,6 +382,14 @@ def test_a_channel_that_may_soon_is_not_kept_waiting_by_one_that_may_late(
     assert len(slack.in_channel("default")) == 1 and slack.in_channel("platform") == []
 
 
+def test_who_is_asked_to_wait_for_no_time_at_all_comes_again(world: SlackWorld, slack: RecordedSlack) -> None:
+    slack.fail("chat.postMessage", status=429, retry_after=0)
+    assert world.once(views.release_canary()).again > 0
+    world.clock.forward(2)
+    world.show(views.release_canary())
+    assert len(slack.in_channel("platform")) == 1
+
+
 def test_a_channel_gets_one_message_a_second_and_the_newest_wins(
     world: SlackWorld, slack: RecordedSlack
 ) -> None:

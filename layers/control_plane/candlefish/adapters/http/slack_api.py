@@ -30,7 +30,7 @@ PASSING = frozenset(
         "team_added_to_org",
     }
 )
-# A second's patience where Slack asks for it and does not say how much.
+# The least patience, in seconds, and what Slack has where it does not say how much: no wait at all would be no more to do.
 WAIT = 1.0
 # What to do about what Slack says; what is not in it is named as it is.
 NEXT = {
@@ -138,5 +138,5 @@ def _refusal(method: str, code: str, said: Mapping[str, Any], headers: Mapping[s
 
 def asked_to_wait(what: str, headers: Mapping[str, str]) -> AskedToWait:
     """The error of a 429."""
-    seconds = pause_of(headers.get("retry-after", ""), time.time(), otherwise=WAIT)
+    seconds = max(WAIT, pause_of(headers.get("retry-after", ""), time.time(), otherwise=WAIT))
     return AskedToWait(f"Slack asks for {seconds:.0f} s before {what}; it will be tried again", seconds)
