@@ -13,10 +13,9 @@ import argparse
 import base64
 import html
 import re
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from tests.support import views
+from tests.support.browser import browser
 from tests.support.slack_api import RecordedSlack, Standing
 from tests.support.slack_world import SlackWorld, entry
 from tools.layers import ROOT
@@ -57,12 +57,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         pages = folder or Path(scratch)
         pages.mkdir(parents=True, exist_ok=True)
-        for name, story in STORIES.items():
-            page = pages / f"slack-{name}.html"
+        made = [pages / f"slack-{name}.html" for name in STORIES]
+        for page, story in zip(made, STORIES.values(), strict=True):
             page.write_text(drawn(*story()))
-            if not folder:
-                photograph(page, IMAGES / f"slack-{name}.png")
-                print(f"docs/images/slack-{name}.png")
+        if not folder:
+            photograph(made, IMAGES)
     return 0
 
 
@@ -232,51 +231,14 @@ def clock(at: float) -> str:
     return f"{local:%b} {local.day} {local:%H:%M}"
 
 
-def photograph(page: Path, target: Path) -> None:
-    """The whole page, cut at its end."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            f"--window-size={WIDE},{height_of(page)}",
-            f"--screenshot={target}",
-            page.as_uri(),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-
-
-def height_of(page: Path) -> int:
-    """How high the page is, as Chromium lays it out."""
-    probe = page.with_suffix(".probe.html")
-    probe.write_text(
-        page.read_text() + "<script>document.title=document.documentElement.scrollHeight;"
-        "document.body.innerHTML='<p id=h>'+document.title+'</p>'</script>"
-    )
-    said = subprocess.run(
-        [
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--window-size={WIDE},100",
-            "--dump-dom",
-            probe.as_uri(),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    ).stdout
-    probe.unlink()
-    found = re.search(r"<p id=\"?h\"?>(\d+)", said)
-    return int(found.group(1)) + 8 if found else 1200
+def photograph(pages: Sequence[Path], folder: Path) -> None:
+    """Each page as a whole, cut at its end."""
+    with browser() as chromium:
+        for page in pages:
+            tab = chromium.new_page(viewport={"width": WIDE, "height": 100})
+            tab.goto(page.as_uri())
+            tab.screenshot(path=folder / f"{page.stem}.png", full_page=True)
+            print(f"docs/images/{page.stem}.png")
 
 
 if __name__ == "__main__":
