@@ -79,7 +79,7 @@ def _rows() -> Iterator[Row]:
                         ours("ReleasesRefused", "Sum", GREY, "refused"),
                     ],
                     period=DAY,
-                    view="bar",
+                    stacked=True,
                 ),
             ),
             (
@@ -104,7 +104,7 @@ def _rows() -> Iterator[Row]:
                         ours("JudgeAsked", "Sum", AMBER, "cannot tell: asked, or tried"),
                     ],
                     period=3600,
-                    view="bar",
+                    stacked=True,
                 ),
             ),
             (8, _evidence()),
@@ -117,7 +117,7 @@ def _rows() -> Iterator[Row]:
                         ours("ChangesFailed", "Sum", HARM, "taken back as bad"),
                     ],
                     period=DAY,
-                    view="bar",
+                    stacked=True,
                 ),
             ),
         ],
@@ -134,7 +134,7 @@ def _rows() -> Iterator[Row]:
                         ours("SignalsRefused", "Sum", GREY, "refused by the guard"),
                     ],
                     period=3600,
-                    view="bar",
+                    stacked=True,
                 ),
             ),
             (
@@ -287,8 +287,8 @@ def _value(title: str, metrics: Sequence[Spelled]) -> Widget:
     return _metric(title, metrics, how)
 
 
-def _graph(title: str, metrics: Sequence[Spelled], *, period: int, view: str = "timeSeries") -> Widget:
-    how = {"view": "timeSeries", "stacked": view == "bar", "period": period, "yAxis": {"left": {"min": 0}}}
+def _graph(title: str, metrics: Sequence[Spelled], *, period: int, stacked: bool = False) -> Widget:
+    how = {"view": "timeSeries", "stacked": stacked, "period": period, "yAxis": {"left": {"min": 0}}}
     return _metric(title, metrics, how)
 
 

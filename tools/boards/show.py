@@ -119,12 +119,12 @@ def _period(query: dict[str, Any], seconds: float) -> dict[str, Any]:
 # --- CloudWatch's ------------------------------------------------------------------------------
 
 
-def of_cloudwatch(body: dict[str, Any], asking: Asking, environment: str) -> list[Panel]:
+def of_cloudwatch(body: dict[str, Any], asking: Asking) -> list[Panel]:
     """The widgets of a dashboard that was deployed, filled."""
-    return [_widget(each, asking, environment) for each in body["widgets"]]
+    return [_widget(each, asking) for each in body["widgets"]]
 
 
-def _widget(widget: dict[str, Any], asking: Asking, environment: str) -> Panel:
+def _widget(widget: dict[str, Any], asking: Asking) -> Panel:
     said = widget["properties"]
     place = widget["x"], widget["y"], widget["width"], widget["height"]
     if widget["type"] == "text":
@@ -132,17 +132,7 @@ def _widget(widget: dict[str, Any], asking: Asking, environment: str) -> Panel:
     if widget["type"] == "alarm":
         words = "\n".join(arn.rpartition(":")[2] for arn in said["alarms"])
         return Panel(said["title"], place, "alarm", [], words=words)
-    hidden = [
-        _stat(
-            each[-1]["id"],
-            each[0],
-            each[1],
-            dict(zip(each[2:-1:2], each[3:-1:2], strict=True)),
-            each[-1]["stat"],
-        )
-        for each in said["metrics"]
-        if "id" in each[-1]
-    ]
+    hidden = [_spelled(each[-1]["id"], each) for each in said["metrics"] if "id" in each[-1]]
     curves = [
         curve for each in said["metrics"] if "id" not in each[-1] for curve in _curves(each, hidden, asking)
     ]
@@ -153,12 +143,18 @@ def _widget(widget: dict[str, Any], asking: Asking, environment: str) -> Panel:
     )
 
 
+def _spelled(id: str, metric: list[Any]) -> dict[str, Any]:
+    """The query of a metric as a widget spells it."""
+    namespace, name, *dimensions, drawn = metric
+    return _stat(
+        id, namespace, name, dict(zip(dimensions[::2], dimensions[1::2], strict=True)), drawn["stat"]
+    )
+
+
 def _curves(metric: list[Any], hidden: list[dict[str, Any]], asking: Asking) -> Iterator[Curve]:
     first, drawn = metric[0], metric[-1]
     if not isinstance(first, dict):
-        dimensions = dict(zip(metric[2:-1:2], metric[3:-1:2], strict=True))
-        query = _stat("m", first, metric[1], dimensions, drawn["stat"])
-        yield asking.both(drawn.get("label", metric[1]), drawn.get("color", ""), [query])
+        yield asking.both(drawn.get("label", metric[1]), drawn.get("color", ""), [_spelled("m", metric)])
         return
     searched = SEARCHED.fullmatch(first["expression"])
     if searched is None:
@@ -364,7 +360,7 @@ def main() -> int:
 def pictures(boards: Boards, folder: Path) -> None:
     """Both pictures of a lab in which everything has happened."""
     asking = Asking(boards)
-    filled = of_cloudwatch(boards.body(), asking, boards.environment)
+    filled = of_cloudwatch(boards.body(), asking)
     draw(
         filled,
         folder / "dashboard-cloudwatch.png",
