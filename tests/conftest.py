@@ -17,12 +17,16 @@ from tests.support import durations
 from tests.support.labs import Labs
 from tests.support.turns import turn
 
+ROOT = Path(__file__).parents[1]
+
 for name, value in (
     ("AWS_DEFAULT_REGION", "us-west-2"),
     ("AWS_ACCESS_KEY_ID", "testing"),
     ("AWS_SECRET_ACCESS_KEY", "testing"),
     # What a command says of its progress depends on how slow the machine is.
     ("CANDLEFISH_QUIET", "1"),
+    # pytest's own `pythonpath` ends with this process; the commands that tests start find the package, too.
+    ("PYTHONPATH", f"{ROOT}/layers/control_plane:{ROOT}"),
 ):
     os.environ.setdefault(name, value)
 

@@ -75,3 +75,17 @@ def test_a_file_that_is_no_train_starts_nothing(tmp_path: Path) -> None:
     done = candlefish("train", str(file), "-e", "staging")
     assert done.returncode == 1
     assert "is no train: Expected `array`, got `int` - at `$.releases`" in done.stderr
+
+
+def test_commands_that_tests_start_find_the_package_however_pytest_was_called() -> None:
+    started = "import subprocess, sys, tests.conftest as _; subprocess.run([sys.executable, '-m', 'cli', '--version'], check=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", started],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("candlefish")

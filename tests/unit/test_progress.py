@@ -10,6 +10,9 @@ import pytest
 
 from cli import progress
 from cli.progress import Progress, hushed
+from cli.stack import Stack
+from cli.terminal import echo
+from cli.watch import asked_for
 
 
 class Screen(io.StringIO):
@@ -65,6 +68,38 @@ def test_a_terminal_gets_one_line_that_is_taken_away(monkeypatch: pytest.MonkeyP
     assert said.endswith("\r\x1b[2K")
     assert "\x1b[31m" not in said
     assert "\n" not in said
+
+
+def test_the_first_line_that_is_printed_is_the_name_that_was_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    def tell(text: str, *, err: bool) -> None:
+        echo(text, err=err)
+        told.set()
+
+    monkeypatch.setattr(progress, "QUICK_IN_LOG", 0.0)
+    monkeypatch.setattr(progress, "echo", tell)
+    with progress.progress("waiting for request_release"):
+        told.wait()
+    asked_for(Stack("staging", "us-west-2"), "train-1", follow=False, train=True, as_json=False)
+    printed, beside = capsys.readouterr()
+    assert printed == "train-1\n"
+    assert beside == "waiting for request_release ...\n"
+
+
+def test_at_a_terminal_the_name_stands_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Both streams are one screen.
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "QUICK_AT_TERMINAL", 0.0)
+    with progress.progress("waiting for request_release"):
+        until("waiting for request_release", screen)
+    asked_for(Stack("staging", "us-west-2"), "train-1", follow=False, train=True, as_json=False)
+    assert screen.getvalue().rpartition("\r\x1b[2K")[2] == "train-1\n"
 
 
 def test_a_dumb_terminal_gets_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -344,9 +344,8 @@ def terminal(stage: Stage, *arguments: str) -> Iterator[IO[str]]:
     """What `candlefish` prints to a person who runs it."""
     environment = {**os.environ, **stage.world.signed_in("developer")}
     command = [sys.executable, "-m", "cli", *arguments, "-e", stage.environment]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    # What it says beside that is pytest's to show where it fails.
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout
 
@@ -358,6 +357,7 @@ def test_a_train_that_is_typed_in_a_terminal_is_followed_to_its_end(stage: Stage
     file.write_text(json.dumps(stage.cars(dict.fromkeys(reversed(TRAIN), "2.0.0"))))
     with terminal(stage, "train", str(file)) as shown:
         train = shown.readline().strip()
+        assert train, "the command ended before it named its train; what it said is below"
         ended = stage.follow_train(train)
         told = shown.read()
     assert json.loads(ended["output"])["released"] == list(TRAIN)
