@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from candlefish.errors import Misconfigured, Unavailable
 from candlefish.service.model import name_of_car
 from candlefish.views.model import ReleaseView
 from cli.exits import Exit, exit_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 OVER = ("promoted", "rolled_back", "refused")
 # By this error an execution ends whose release, or train, starts by itself when the environment is awake.
 QUEUED = "EnvironmentAsleep"
+# By this one a train's ends that has taken back what it had promoted (statemachines/train.asl.yaml).
+TAKEN_BACK = "TrainFailed"
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -103,7 +106,7 @@ def look_at_train(stack: Stack, views: Views, name: str, until_question: bool) -
         name,
         stack.environment,
         outcome,
-        "" if outcome in ("under way", "arrived") else why_ended(found),
+        _says(found, outcome),
         started.timestamp() if started else 0.0,
         tuple(cars),
     )
@@ -111,6 +114,18 @@ def look_at_train(stack: Stack, views: Views, name: str, until_question: bool) -
     if end is None and until_question and current and current.status == "awaiting_approval":
         end = Exit.WAITS
     return Look(name, current, view, end, view.says)
+
+
+def _says(found: dict[str, Any], outcome: Outcome) -> str:
+    match outcome:
+        case "under way" | "arrived":
+            return ""
+        case "not known":
+            return (
+                f"{why_ended(found)}: it ended before it had taken all back; each release says how it stands"
+            )
+        case _:
+            return why_ended(found)
 
 
 def _outcome(found: dict[str, Any], begun: bool) -> tuple[Outcome, Exit | None]:
@@ -121,10 +136,13 @@ def _outcome(found: dict[str, Any], begun: bool) -> tuple[Outcome, Exit | None]:
             return "arrived", Exit.DONE
         case _ if found.get("error") == QUEUED:
             return "queued", Exit.QUEUED
-        case _ if begun:
+        case _ if not begun:
+            return "refused", Exit.REFUSED
+        case _ if found.get("error") == TAKEN_BACK:
             return "taken back", Exit.ROLLED_BACK
         case _:
-            return "refused", Exit.REFUSED
+            # Stopped by hand, or at the end of its time or of its retries: what was promoted may be live still.
+            return "not known", Exit.FAILED
 
 
 def train_of(stack: Stack, name: str) -> dict[str, Any] | None:
@@ -133,14 +151,22 @@ def train_of(stack: Stack, name: str) -> dict[str, Any] | None:
 
 
 def _found(stack: Stack, machine: str, name: str) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+    from candlefish.adapters.aws.refusals import code_of, translated
 
     try:
         return stack.execution(machine, name)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidName", "ValidationException"):
+        if code_of(error) in ("ExecutionDoesNotExist", "InvalidName", "ValidationException"):
             return None
-        raise
+        ours = translated(error, f"looking at {machine} {name}")
+        if isinstance(ours, Misconfigured):
+            # Said at the end of the command, in the words of whoever types it.
+            raise
+        raise Unavailable(str(ours)) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise Unavailable(f"looking at {machine} {name}: AWS did not answer ({error})") from error
 
 
 def why_ended(found: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from msgspec.structs import replace
 
 from candlefish.errors import Unavailable
@@ -64,8 +65,6 @@ class Machines:
         self._found = found
 
     def execution(self, machine: str, name: str) -> dict[str, Any]:
-        from botocore.exceptions import ClientError
-
         if f"{machine}_{name}" not in self._found:
             raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
         return self._found[f"{machine}_{name}"]
@@ -169,6 +168,10 @@ TRAIN = {"input": json.dumps({"releases": [{"service": "search"}, {"service": "g
         ({"status": "RUNNING"}, [("running", 1), NotThere("")], "under way", None),
         ({"status": "SUCCEEDED"}, [("promoted", 4), ("promoted", 4)], "arrived", Exit.DONE),
         ({"status": "FAILED", "error": "TrainFailed", "cause": "x"}, [("rolled_back", 1), NotThere("")], "taken back", Exit.ROLLED_BACK),
+        # Its machine was stopped, or could not take back: what it promoted may be live.
+        ({"status": "ABORTED"}, [("promoted", 4), ("running", 1)], "not known", Exit.FAILED),
+        ({"status": "TIMED_OUT"}, [("promoted", 4), NotThere("")], "not known", Exit.FAILED),
+        ({"status": "FAILED", "error": "Unavailable", "cause": "x"}, [("promoted", 4), NotThere("")], "not known", Exit.FAILED),
         ({"status": "FAILED", "error": "Frozen", "cause": "x"}, [NotThere(""), NotThere("")], "refused", Exit.REFUSED),
         ({"status": "FAILED", "error": "EnvironmentAsleep"}, [NotThere(""), NotThere("")], "queued", Exit.QUEUED),
     ],
@@ -179,6 +182,49 @@ def test_trains(found: dict[str, Any], of: list[Any], outcome: str, end: Exit | 
     assert seen.train is not None
     assert (seen.train.outcome, seen.end) == (outcome, end)
     assert [car.service for car in seen.train.cars] == ["search", "gateway"]
+
+
+def test_a_train_that_was_stopped_is_not_said_to_be_taken_back() -> None:
+    stack = Machines(**{"train_t-1": {**TRAIN, "status": "ABORTED"}})
+    seen = look_at_train(stack, Shown([("promoted", 4), NotThere("")]), "t-1", False)  # type: ignore[arg-type]
+    last = ending(seen, ZONE, "production")[-1]
+    assert last.startswith("t-1 not known: ABORTED: it ended before it had taken all back")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        EndpointConnectionError(endpoint_url="https://states"),
+        ReadTimeoutError(endpoint_url="https://states"),
+        ClientError({"Error": {"Code": "ThrottlingException"}}, "DescribeExecution"),
+        ClientError({"ResponseMetadata": {"HTTPStatusCode": 503}}, "DescribeExecution"),
+    ],
+)
+def test_a_train_is_followed_on_when_its_machine_does_not_answer_for_a_while(
+    trouble: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Flaky(Machines):
+        troubles = [trouble]
+
+        def execution(self, machine: str, name: str) -> dict[str, Any]:
+            if self.troubles:
+                raise self.troubles.pop()
+            return super().execution(machine, name)
+
+    stack = Flaky(**{"train_t-1": {**TRAIN, "status": "SUCCEEDED"}})
+    shown = Shown([("promoted", 4), ("promoted", 4)])
+    look = lambda: look_at_train(stack, shown, "t-1", False)  # type: ignore[arg-type] # noqa: E731
+    assert in_lines(look, ZONE, "production") is Exit.DONE
+    assert "it answers again" in capsys.readouterr().err
+
+
+def test_what_aws_refuses_ends_the_following() -> None:
+    class Closed(Machines):
+        def execution(self, machine: str, name: str) -> dict[str, Any]:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "DescribeExecution")
+
+    with pytest.raises(ClientError):
+        look_at_train(Closed(), Shown([]), "t-1", False)  # type: ignore[arg-type]
 
 
 def test_cars_stand_in_the_order_in_which_they_begin() -> None:
