@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 
 import msgspec
@@ -51,22 +51,22 @@ def _key(release: ReleaseView, entry: EntryView) -> tuple[str, float, str, str]:
     return release.id, entry.at, entry.kind, entry.says
 
 
-def in_lines(look: Looker, zone: tzinfo | None, environment: str) -> Exit:
-    """Tell a log what happens, and at the end how it stands."""
+def in_lines(name: str, look: Looker, zone: tzinfo | None, environment: str) -> Exit:
+    """Tell a log what happens to what has a name, and at the end how it stands."""
     teller = Teller(zone)
 
     def tell(seen: Look) -> None:
         for line in teller.lines(seen):
             echo(line)
 
-    last = _to_the_end(look, tell)
+    last = _to_the_end(name, look, tell)
     for line in ending(last, zone, environment):
         echo(line)
     assert last.end is not None
     return last.end
 
 
-def in_documents(look: Looker) -> Exit:
+def in_documents(name: str, look: Looker) -> Exit:
     """Print a JSON document for each change, in one line; that of `now` alone is none."""
     before = b""
 
@@ -78,7 +78,7 @@ def in_documents(look: Looker) -> Exit:
             before = made
             echo(msgspec.json.encode(document).decode())
 
-    last = _to_the_end(look, tell)
+    last = _to_the_end(name, look, tell)
     assert last.end is not None
     if last.release is None and last.why:
         echo(last.why, err=True)
@@ -93,9 +93,8 @@ def _without_now(document: object) -> object:
     return document
 
 
-def _to_the_end(look: Looker, tell: object) -> Look:
-    assert callable(tell)
-    last, lost_since = Look(""), 0.0
+def _to_the_end(name: str, look: Looker, tell: Callable[[Look], None]) -> Look:
+    last, lost_since = Look(name), 0.0
     while True:
         try:
             last = look()
@@ -127,7 +126,7 @@ def ending(look: Look, zone: tzinfo | None, environment: str) -> list[str]:
         lines.append(f"{look.name}: {clean(look.why)}")
     if look.end in (Exit.UNKNOWN, Exit.QUEUED):
         lines.append(MEANS[look.end])
-    if look.end is Exit.UNKNOWN and look.name:
+    if look.end is Exit.UNKNOWN:
         lines.append(f"look again: candlefish watch {look.name} -e {environment}")
     return lines
 

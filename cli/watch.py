@@ -63,7 +63,9 @@ def follow_it(stack: Stack, name: str, look: Looker, *, as_json: bool) -> Exit:
         return seen[0]
 
     try:
-        return in_documents(looked) if as_json else in_lines(looked, None, stack.environment)
+        if as_json:
+            return in_documents(name, looked)
+        return in_lines(name, looked, None, stack.environment)
     except KeyboardInterrupt:
         for line in leaving(seen[0] if seen else Look(name), stack.environment):
             echo(line, err=True)

@@ -90,7 +90,7 @@ def looks(of: list[Any], until_question: bool = False, **machines: dict[str, Any
 def test_a_log_gets_each_entry_once_and_the_summary_last(
     capsys: pytest.CaptureFixture[str], until_question: bool, told: list[str], end: Exit
 ) -> None:
-    assert in_lines(looks(LOOKS, until_question), ZONE, "production") is end
+    assert in_lines("r-1", looks(LOOKS, until_question), ZONE, "production") is end
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ", 1)[1] for line in lines[: len(told)]] == told
     assert lines[len(told)].startswith("r-1  backend-api 1.0.0 -> 1.1.0 in production:")
@@ -102,7 +102,7 @@ def test_a_log_gets_each_entry_once_and_the_summary_last(
     [("promoted", 0), ("rolled_back", 3), ("refused", 4), ("awaiting_approval", 5)],
 )
 def test_each_end_has_a_status_of_its_own(status: Any, end: int) -> None:
-    assert in_lines(looks([(status, 1)], until_question=True), ZONE, "production") == end
+    assert in_lines("r-1", looks([(status, 1)], until_question=True), ZONE, "production") == end
     assert exit_of(status) == end
 
 
@@ -130,13 +130,20 @@ def test_nobody_answers_for_a_while_and_then_for_ever(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = Unavailable("no answer")
-    assert in_lines(looks([("running", 1), gone, gone, ("promoted", 4)]), ZONE, "production") is Exit.DONE
+    assert (
+        in_lines("r-1", looks([("running", 1), gone, gone, ("promoted", 4)]), ZONE, "production") is Exit.DONE
+    )
     said = capsys.readouterr().err
     assert said.count("nobody can tell") == 1
     assert "it answers again" in said
     monkeypatch.setattr(following, "LOST", -1.0)
-    assert in_lines(looks([("running", 1), gone]), ZONE, "production") is Exit.UNKNOWN
+    assert in_lines("r-1", looks([("running", 1), gone]), ZONE, "production") is Exit.UNKNOWN
     assert "look again: candlefish watch r-1 -e production" in capsys.readouterr().out
+    # Not once.
+    assert in_lines("r-1", looks([gone]), ZONE, "production") is Exit.UNKNOWN
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "r-1: no answer"
+    assert said[-1] == "look again: candlefish watch r-1 -e production"
 
 
 def test_programs_get_a_document_a_change_and_none_for_the_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +153,7 @@ def test_programs_get_a_document_a_change_and_none_for_the_time(capsys: pytest.C
         each = next(seen)
         return Look("r-1", each, end=Exit.DONE if each.status == "promoted" else None)
 
-    assert in_documents(look) is Exit.DONE
+    assert in_documents("r-1", look) is Exit.DONE
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["running", "promoted"]
 
@@ -214,7 +221,7 @@ def test_a_train_is_followed_on_when_its_machine_does_not_answer_for_a_while(
     stack = Flaky(**{"train_t-1": {**TRAIN, "status": "SUCCEEDED"}})
     shown = Shown([("promoted", 4), ("promoted", 4)])
     look = lambda: look_at_train(stack, shown, "t-1", False)  # type: ignore[arg-type] # noqa: E731
-    assert in_lines(look, ZONE, "production") is Exit.DONE
+    assert in_lines("t-1", look, ZONE, "production") is Exit.DONE
     assert "it answers again" in capsys.readouterr().err
 
 
