@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -45,10 +47,34 @@ class Met(msgspec.Struct, frozen=True):
 
 def met(samples: list[Sample], since: float, until: float) -> Met:
     """What the samples say of a stretch of time."""
-    summary = summarise(samples, since, until)
-    seconds = sorted(each.seconds for each in samples if since <= each.at < until and each.status)
-    p95 = seconds[min(int(0.95 * len(seconds)), len(seconds) - 1)] if seconds else None
-    return Met(since, until, summary.total, summary.by_version, summary.failed, summary.failures, p95)
+    account = Account()
+    account.add([each for each in samples if since <= each.at < until])
+    return account.met(since, until)
+
+
+class Account:
+    """What users met so far. Of a request it keeps how long it took and no more: users may be sent for days."""
+
+    def __init__(self) -> None:
+        self._requests = 0
+        self._by_version: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._seconds = array("d")
+
+    def add(self, samples: list[Sample]) -> None:
+        """Count these as well."""
+        summary = summarise(samples)
+        self._requests += summary.total
+        self._by_version.update(summary.by_version)
+        self._failures.update(summary.failures)
+        self._seconds.extend(each.seconds for each in samples if each.status)
+
+    def met(self, since: float, until: float) -> Met:
+        """All of them, who were sent from `since` to `until`."""
+        seconds = sorted(self._seconds)
+        p95 = seconds[min(int(0.95 * len(seconds)), len(seconds) - 1)] if seconds else None
+        by_version, failures = dict(self._by_version), dict(self._failures)
+        return Met(since, until, self._requests, by_version, self._failures.total(), failures, p95)
 
 
 class Users:
@@ -58,6 +84,9 @@ class Users:
         hosts = [site.hosts[name] for name in services or sorted(site.hosts)]
         split = urlsplit(site.front_door)
         self._load = Load(split.port or 80, hosts, rate, address=split.hostname or "127.0.0.1")
+        self._whole = Account()
+        # Those that no report was about yet.
+        self._untold: list[Sample] = []
         self.began = 0.0
 
     def start(self) -> None:
@@ -67,8 +96,17 @@ class Users:
 
     def stop(self) -> Met:
         """Stop, wait for the answers that are due, and say what all of them met."""
-        samples = self._load.stop()
-        return met(samples, self.began, time.time() + 1)
+        self._load.stop()
+        self._take()
+        return self._whole.met(self.began, time.time() + 1)
+
+    def _take(self) -> None:
+        """Take over what was answered; in place, as it goes on being added to."""
+        came = self._load.samples
+        fresh = came[:]
+        del came[: len(fresh)]
+        self._whole.add(fresh)
+        self._untold += fresh
 
     def reports(
         self, every: float, goes_on: Callable[[], bool], seconds: float = float("inf")
@@ -80,5 +118,7 @@ class Users:
             # Those that were sent a moment ago have a moment for their answers.
             if time.time() - since >= every + 0.5:
                 until = since + every
-                yield met(list(self._load.samples), since, until)
+                self._take()
+                yield met(self._untold, since, until)
+                self._untold = [each for each in self._untold if each.at >= until]
                 since = until
