@@ -15,13 +15,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from cli.lab import environment_of
+from cli.screen.clock import clock
+from cli.screen.release import NARROW
 from lab.looks import looks
 from tools.layers import ROOT
 from tools.terminal_svg import svg_of
@@ -133,7 +135,7 @@ class Stage:
         self.directory = directory
         found = environment_of(directory / "lab")
         self._environ = {
-            **{name: found[name] for name in found},
+            **found,
             "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}",
             "LANG": "C.UTF-8",
             "TZ": "America/Los_Angeles",
@@ -185,26 +187,17 @@ class Stage:
     def newest_is_there(self, windows: list[Window], release: str) -> None:
         """Look until each window shows what happened last in a release; what happens meanwhile counts, too."""
         for window in windows:
-            narrow = window.size[0] < 70
+            seconds = window.size[0] >= NARROW
             for _ in looks(LONGEST, every=0.3):
                 entry = self.view(release)["timeline"][0]
-                clock = time.strftime("%H:%M" if narrow else "%H:%M:%S", self._local(entry["at"]))
                 lines = window.text()
-                if newest_shown(lines, entry, clock):
+                if newest_shown(
+                    lines, entry, clock(entry["at"], ZoneInfo(self._environ["TZ"]), seconds=seconds)
+                ):
                     break
             else:
                 raise AssertionError(f"{window.name} does not show {entry}:\n" + "\n".join(lines))
             self.compared += 1
-
-    def _local(self, at: float) -> time.struct_time:
-        before = os.environ.get("TZ")
-        os.environ["TZ"] = self._environ["TZ"]
-        time.tzset()
-        try:
-            return time.localtime(at)
-        finally:
-            os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
-            time.tzset()
 
     def keep(self, window: Window, what: str) -> None:
         """Keep a picture of a window, and its text."""
