@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +19,7 @@ import click
 from rich.console import Console, Group, RenderableType
 
 from candlefish.service.record import ServiceRecord
+from cli.background import once_more
 from cli.lab_load import load_command
 from cli.progress import Progress
 from cli.simulate import simulate
@@ -325,17 +324,8 @@ def _detach(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "ready").unlink(missing_ok=True)
     log = directory / "lab.log"
-    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}"},
-        )
+    log.unlink(missing_ok=True)
+    process = once_more(log)
     told = 0
     with Progress("the lab starts") as shown:
         for _ in looks(_START_SECONDS, every=0.1):

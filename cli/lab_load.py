@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.background import once_more
 from cli.terminal import as_json, document, echo, failure
 
 if TYPE_CHECKING:
@@ -123,17 +121,7 @@ def _usual(site: Site) -> str:
 
 def _detach(directory: Path) -> None:
     log = directory / "load.log"
-    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}", "PYTHONUNBUFFERED": "1"},
-        )
+    process = once_more(log)
     time.sleep(1.0)
     if process.poll() is not None:
         raise failure(f"nobody sends:\n{log.read_text()[-2000:]}")
