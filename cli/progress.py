@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cli.terminal import echo
+from cli.terminal import echo, takes_escapes
 
 # What is through within so many seconds says nothing.
 QUICK_AT_TERMINAL, QUICK_IN_LOG = 0.6, 2.0
@@ -36,7 +36,7 @@ class Progress:
         self._over = threading.Event()
         self._line = threading.Lock()
         self._drawn = False
-        self._fancy = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+        self._fancy = takes_escapes(sys.stderr)
         self._thread = threading.Thread(target=self._spin if self._fancy else self._log, daemon=True)
 
     def __enter__(self) -> Progress:

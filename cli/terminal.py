@@ -7,9 +7,10 @@ the command prints goes through here (tests/unit/house/test_terminal.py).
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -51,6 +52,11 @@ def document(value: Any, *, indent: bool = True) -> None:
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def takes_escapes(stream: TextIO) -> bool:
+    """Whether what is written there is a terminal's that understands escapes."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def at_terminal() -> bool:

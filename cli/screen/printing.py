@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from cli.screen.cells import Line, painted, plain
+from cli.terminal import takes_escapes
 
 # How wide lines are where nobody has a window: wide enough for a log.
 LOG = 120
@@ -25,7 +26,7 @@ def width() -> int:
 
 def show(lines: Iterable[Line]) -> None:
     """Print lines; what is wider than the window is a thing to be copied, and is broken by the terminal."""
-    styled = sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    styled = takes_escapes(sys.stdout)
     for line in lines:
         sys.stdout.write((painted(line, colour=colours()) if styled else plain(line)) + "\n")
     sys.stdout.flush()

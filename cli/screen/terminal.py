@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from cli.screen.cells import Line, painted
+from cli.terminal import takes_escapes
 
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J\x1b[H"
 # Attributes, wrapping and cursor as they were, then the screen that was there before.
@@ -32,7 +33,7 @@ _KEYS = {"\r": "enter", "\n": "enter", "\x7f": "backspace", "\b": "backspace"}
 
 def fit_for_screen() -> bool:
     """Whether there is a terminal on both sides that understands a screen."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    return sys.stdin.isatty() and takes_escapes(sys.stdout)
 
 
 class Terminal:
@@ -62,7 +63,9 @@ class Terminal:
         self._give_back()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        os.close(self._wake)
+        # A look that comes back later shall not wake what has this number then.
+        wake, self._wake = self._wake, -1
+        os.close(wake)
         os.close(self._woken)
 
     def wake(self) -> None:

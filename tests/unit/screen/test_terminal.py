@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cli.screen.terminal import ENTER, LEAVE
+from cli.screen.terminal import ENTER, LEAVE, Terminal
 from tools.layers import ROOT
 
 # A screen that shows a sample for ever, or until it is told otherwise.
@@ -189,3 +189,23 @@ def test_an_answer_is_confirmed_and_what_came_of_it_is_said(child: Callable[...,
     it.until("did deny because too slow", at)
     it.type("q")
     given_back(it.end())
+
+
+def test_a_look_that_comes_back_later_wakes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "r+b", buffering=0) as ours, os.fdopen(master, "rb", buffering=0):
+        monkeypatch.setattr(sys, "stdin", ours)
+        monkeypatch.setattr(sys, "stdout", ours)
+        with Terminal(colour=False) as terminal:
+            number = terminal._wake
+        read, write = os.pipe()
+        try:
+            # What is opened next has the number that was free again.
+            assert write == number
+            os.set_blocking(read, False)
+            terminal.wake()
+            with pytest.raises(BlockingIOError):
+                os.read(read, 1)
+        finally:
+            os.close(read)
+            os.close(write)
