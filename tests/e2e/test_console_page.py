@@ -514,6 +514,44 @@ def test_what_was_decided_is_opened_and_older_entries_are_loaded_when_asked_for(
         assert asked == [f"/v1/releases/{view['id']}/timeline?before={view['older']}"]
 
 
+@pytest.mark.parametrize(("place", "view", "field"), [
+    ("#/signals", "/signals", "signals"), ("#/audit", "/audit", "lines"), ("#/recovery", "/recovery", "runs"),
+    ("#/services/backend-api", "/services/backend-api", "releases"),
+])  # fmt: skip
+def test_what_newer_rows_push_off_the_first_page_stays_between_it_and_the_older_ones(
+    made: Browser, fixture: Fixture, place: str, view: str, field: str
+) -> None:
+    first = fixture.views[view]
+    row = next(iter(first[field]))
+    oldest, older, old, newest = (
+        row | {"id": f"row-{n}", "says": f"row {n}", "at": 1.7e9 + n, "started_at": 1.7e9 + n} for n in range(4)
+    )
+    shown = [old, older]
+
+    def answer() -> dict[str, Any]:
+        if "before=" in fixture.asked[-1].path:
+            return {field: [oldest], "older": ""}
+        return first | {field: shown, "older": "row 1"}
+
+    fixture.views[view] = answer
+    fixture.views[f"{view}/{field}"] = answer
+    with visit(made, fixture.url) as seen:
+        seen.page.clock.install(time=1_796_078_463)
+        page = seen.go(place)
+        rows = page.locator(".timeline > li")
+        page.get_by_role("button", name="Show older").click()
+        page.get_by_text("row 0").wait_for()
+        assert rows.count() == 3
+        shown[:] = [newest, old]
+        for _ in range(12):
+            page.clock.run_for(1000)
+            settle(page, fixture)
+        said = rows.all_inner_texts()
+        assert [re.findall(r"row \d", text)[0] for text in said] == ["row 3", "row 2", "row 1", "row 0"]
+        assert page.get_by_role("button", name="Show older").count() == 0
+        assert seen.wrong() == []
+
+
 def test_a_file_that_does_not_come_is_asked_for_again_and_then_that_is_said(
     made: Browser, fixture: Fixture
 ) -> None:

@@ -1,31 +1,24 @@
 // Signals, recovery, calendar, cost, audit: one sentence, what was done, what was refused and why, evidence.
-import { html, useState } from "./html.js";
+import { html } from "./html.js";
 import { dollars, duration, hours, person, weekday } from "./format.js";
 import { Facts, When } from "./timeline.js";
 import { At, Chip, Empty, Sign } from "./marks.js";
 import { Lefts } from "./steps.js";
+import { useOlder } from "./older.js";
 import { toRelease } from "./routes.js";
 
 const Head = ({ tone = "", children }) => html`<h1 tabindex="-1" class="sentence ${tone}">${tone && html`<${Sign} tone=${tone} />`}<span>${children}</span></h1>`;
 
-// A list that goes on: `first` is kept new by whoever looks, older pages stay as they were loaded.
-function Paged({ first, older, path, field, app, children }) {
-  const [more, setMore] = useState({ rows: [], older: null, error: "" });
-  const at = more.older ?? older;
-  const load = () =>
-    app.api.read(`${path}?before=${encodeURIComponent(at)}`, { fresh: true }).then(
-      ({ data }) => setMore((was) => ({ rows: [...was.rows, ...data[field]], older: data.older, error: "" })),
-      (error) => setMore((was) => ({ ...was, error: error.message })),
-    );
-  return html`${children([...first, ...more.rows])}
-    ${more.error && html`<p class="error" role="alert">${more.error}</p>`}
-    ${at && html`<button type="button" class="more" onClick=${load}>Show older</button>`}`;
+function Paged({ first, older, path, field, keyed, app, children }) {
+  const [rows, further] = useOlder({ api: app.api, path, field, first, older, key: keyed });
+  return html`${children(rows)}${further}`;
 }
 
+const signalKey = (signal) => `${signal.at} ${signal.name} ${signal.subject}`;
 export function Signals({ data, app }) {
   const firing = data.signals.filter((signal) => signal.status === "firing").length;
   return html`<${Head}>${data.signals.length ? `${data.signals.length}${data.older ? " newest" : ""} signals, ${firing} of them firing` : "no signal has come yet"}<//>
-    <${Paged} first=${data.signals} older=${data.older} path="/v1/signals" field="signals" app=${app}>${(rows) => html`<ol class="timeline signals">${rows.map((signal) => html`<li key=${`${signal.at} ${signal.name} ${signal.subject}`} class=${signal.tone}>
+    <${Paged} first=${data.signals} older=${data.older} path="/v1/signals" field="signals" keyed=${signalKey} app=${app}>${(rows) => html`<ol class="timeline signals">${rows.map((signal) => html`<li key=${signalKey(signal)} class=${signal.tone}>
       <span class="at"><${When} at=${signal.at} /></span><${Sign} tone=${signal.tone} />
       <div class="line"><span class="says">${signal.release ? html`<a href=${toRelease(signal.release)}>${signal.says}</a>` : signal.says}</span>
         <p class="muted">Decided: <b>${signal.decision}</b>${signal.reason && !signal.says.includes(signal.reason) && `, because ${signal.reason}`} <${Chip}>${signal.severity}<//> <${Chip}>${signal.status}<//></p>
@@ -37,7 +30,7 @@ export function Recovery({ data, app }) {
     <section aria-labelledby="promised"><h2 id="promised">Promised and measured</h2><div class="cards">${data.objectives.map((one) => html`<div class="card" key=${one.what}><p class="what">${one.what}</p>
       <p class="big">${one.measured === null ? "not measured" : duration(one.measured)}<span class="muted"> of ${duration(one.target)}</span></p><${Share} value=${one.measured} of=${one.target} label=${one.says} tone=${one.tone} /><p><${Sign} tone=${one.tone} />${one.says}</p></div>`)}</div></section>
     <section aria-labelledby="runs"><h2 id="runs">Drills, audits, failovers</h2>
-      <${Paged} first=${data.runs} older=${data.older} path="/v1/recovery" field="runs" app=${app}>${(rows) => rows.length ? html`<ol class="timeline">${rows.map((run) => html`<li key=${run.id} class=${run.tone}><span class="at"><${When} at=${run.started_at} /></span><${Sign} tone=${run.tone} />
+      <${Paged} first=${data.runs} older=${data.older} path="/v1/recovery" field="runs" keyed=${(run) => run.id} app=${app}>${(rows) => rows.length ? html`<ol class="timeline">${rows.map((run) => html`<li key=${run.id} class=${run.tone}><span class="at"><${When} at=${run.started_at} /></span><${Sign} tone=${run.tone} />
         <div class="line"><span class="word">${run.kind} of <bdi>${run.target}</bdi></span> <span class="says">${run.says}</span> <span class="muted">${[run.rto !== null && `RTO ${duration(run.rto)}`, run.rpo !== null && `RPO ${duration(run.rpo)}`].filter(Boolean).join(", ")}</span>
         ${Object.keys(run.evidence).length > 0 && html`<details><summary>Evidence</summary><${Facts} facts=${run.evidence} /></details>`}</div></li>`)}</ol>` : html`<${Empty}>No drill has run yet.<//>`}<//></section>`;
 }
@@ -84,8 +77,9 @@ export function Cost({ data }) {
     ${data.at > 0 && html`<p class="muted">As billed until <${At} at=${data.at} />.</p>`}`;
 }
 
+const lineKey = (line) => `${line.at} ${line.subject} ${line.word} ${line.by.name} ${line.says}`;
 export function Audit({ data, app }) {
   return html`<${Head}>Who did what, and why<//>
-    <${Paged} first=${data.lines} older=${data.older} path="/v1/audit" field="lines" app=${app}>${(rows) => rows.length ? html`<ol class="timeline">${rows.map((line, n) => html`<li key=${`${line.at} ${line.subject} ${line.word} ${n}`}><span class="at"><${When} at=${line.at} /></span><span class="sign none" aria-hidden="true"></span>
+    <${Paged} first=${data.lines} older=${data.older} path="/v1/audit" field="lines" keyed=${lineKey} app=${app}>${(rows) => rows.length ? html`<ol class="timeline">${rows.map((line) => html`<li key=${lineKey(line)}><span class="at"><${When} at=${line.at} /></span><span class="sign none" aria-hidden="true"></span>
       <div class="line"><b>${person(line.by)}</b> <span class="word">${line.word}</span> ${line.release ? html`<a href=${toRelease(line.release)}>${line.subject}</a>` : line.subject} <span class="says">${line.says}</span></div></li>`)}</ol>` : html`<${Empty}>Nothing has been done yet.<//>`}<//>`;
 }

@@ -7,16 +7,12 @@ import { Question } from "./question.js";
 import { Lefts, Steps } from "./steps.js";
 import { Facts, Timeline } from "./timeline.js";
 import { Ago, Chip, Command, Gauge, Sign, Unknowns, Version } from "./marks.js";
-import { toService } from "./routes.js";
+import { source, toService } from "./routes.js";
 import { Weights } from "./weights.js";
 
 export function Release({ data: release, app }) {
   const about = { title: release.service, release: release.id, service: release.service, evidence: release.evidence.says };
   const judged = release.evidence.state !== "none";
-  const more = async (before) => {
-    const { data } = await app.api.read(`/v1/releases/${encodeURIComponent(release.id)}/timeline?before=${encodeURIComponent(before)}`, { fresh: true });
-    return { entries: data.entries ?? data.timeline ?? [], older: data.older };
-  };
   return html`
     <header class="what">
       <p class="title"><a href=${toService(release.service)}>${release.service}</a>
@@ -47,7 +43,7 @@ export function Release({ data: release, app }) {
     ${judged && release.question && html`<${Decided} evidence=${release.evidence} />`}
     <${Pictures} release=${release} />
     <section aria-labelledby="timeline"><h2 id="timeline">What happened</h2>
-      <${Timeline} entries=${release.timeline} older=${release.older} load=${more} /></section>
+      <${Timeline} entries=${release.timeline} older=${release.older} path="${source({ view: "release", name: release.id })}/timeline" app=${app} /></section>
     <section aria-labelledby="names"><h2 id="names">Names</h2>
       <${Command} command=${release.command} />
       <dl class="facts"><div><dt>release</dt><dd><bdi>${release.id}</bdi></dd></div>

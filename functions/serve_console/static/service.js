@@ -1,11 +1,12 @@
 // One service: how it stands, both slots, what can be done, its releases.
-import { html, useState } from "./html.js";
+import { html } from "./html.js";
 import { person } from "./format.js";
 import { Actions } from "./act.js";
 import { Lefts, Steps } from "./steps.js";
 import { When } from "./timeline.js";
 import { Chip, Command, Empty, Gauge, Sign, Unknowns, Version } from "./marks.js";
-import { toRelease } from "./routes.js";
+import { source, toRelease } from "./routes.js";
+import { useOlder } from "./older.js";
 import { Weights } from "./weights.js";
 import { Question } from "./question.js";
 
@@ -14,7 +15,6 @@ export function Service({ data, app }) {
   const about = { title: cell.service, service: cell.service, release: release?.id ?? cell.release, question: release?.question?.id, evidence: release?.evidence.says };
   const question = release?.question;
   const actions = data.actions.filter((action) => !question?.release || !release.actions.some((asked) => asked.name === action.name));
-  const more = async (before) => (await app.api.read(`/v1/services/${encodeURIComponent(cell.service)}/releases?before=${encodeURIComponent(before)}`, { fresh: true })).data;
   return html`
     <header class="what"><p class="title">${cell.service} <${Version} version=${cell.version} side=${release ? "old" : ""} />${cell.incoming && html` <span aria-hidden="true">→</span><span class="unseen">to</span> <${Version} version=${cell.incoming} side="new" />`}</p>
       <p class="muted"><${Chip}>${cell.environment}<//> ${cell.owner && `owned by ${cell.owner}`} ${cell.asleep && html`<${Chip} kind="still">asleep<//>`}${cell.frozen && html`<${Chip} kind="still">frozen<//>`}${cell.held && html`<${Chip} kind="still">held<//>`}</p></header>
@@ -28,21 +28,14 @@ export function Service({ data, app }) {
       <p><${Sign} tone=${release.tone} /><a href=${toRelease(release.id)}>${release.says}</a></p><${Steps} steps=${release.steps} />
       ${release.evidence.state !== "none" && !question && html`<${Gauge} evidence=${release.evidence} />`}</section>`}
     <${Weights} slots=${data.slots} old=${release?.old} now=${release?.new} />
-    <section aria-labelledby="releases"><h2 id="releases">Releases</h2><${Releases} first=${data.releases} older=${data.older} load=${more} /></section>
+    <section aria-labelledby="releases"><h2 id="releases">Releases</h2><${Releases} first=${data.releases} older=${data.older} path="${source({ view: "service", name: cell.service })}/releases" app=${app} /></section>
     <${Command} command=${data.command} />`;
 }
 
-function Releases({ first, older, load }) {
-  const [more, setMore] = useState({ lines: [], older: null, error: "" });
-  const at = more.older ?? older;
-  const fetchMore = () =>
-    load(at).then((page) => setMore((was) => ({ lines: [...was.lines, ...page.releases], older: page.older, error: "" })), (error) => setMore((was) => ({ ...was, error: error.message })));
-  const known = new Set(first.map((line) => line.id));
-  const lines = [...first, ...more.lines.filter((line) => !known.has(line.id))];
+function Releases({ first, older, path, app }) {
+  const [lines, further] = useOlder({ api: app.api, path, field: "releases", first, older, key: (line) => line.id });
   if (!lines.length) return html`<${Empty}>Nothing has been released yet.<//>`;
   return html`<ol class="timeline releases">${lines.map((line) => html`<li key=${line.id} class=${line.tone}>
       <span class="at"><${When} at=${line.started_at} /></span><${Sign} tone=${line.tone} />
-      <div class="line"><a href=${toRelease(line.id)}><b><bdi>${line.version}</bdi></b></a> <span class="says">${line.says}</span> <span class="by muted">${person(line.requested_by)}${line.reason && html`: <q><bdi>${line.reason}</bdi></q>`}</span></div></li>`)}</ol>
-    ${more.error && html`<p class="error" role="alert">${more.error}</p>`}
-    ${at && html`<button type="button" class="more" onClick=${fetchMore}>Show older</button>`}`;
+      <div class="line"><a href=${toRelease(line.id)}><b><bdi>${line.version}</bdi></b></a> <span class="says">${line.says}</span> <span class="by muted">${person(line.requested_by)}${line.reason && html`: <q><bdi>${line.reason}</bdi></q>`}</span></div></li>`)}</ol>${further}`;
 }

@@ -1,8 +1,9 @@
 // What happened, newest first; each decision is opened for its evidence.
-import { html, useRef, useState } from "./html.js";
+import { html } from "./html.js";
 import { named, person, said, stamp, whole } from "./format.js";
 import { serverNow } from "./clock.js";
 import { Sign } from "./marks.js";
+import { useOlder } from "./older.js";
 
 export function Facts({ facts }) {
   return html`<dl class="facts">${Object.entries(facts).map(([key, value]) => html`<div key=${key}><dt>${named(key)}</dt><dd><bdi>${said(value)}</bdi></dd></div>`)}</dl>`;
@@ -22,27 +23,10 @@ function Entry({ entry }) {
   </li>`;
 }
 
-// `older` is where the list goes on; `load(older)` brings { entries, older }.
-export function Timeline({ entries, older, load }) {
-  const [more, setMore] = useState({ entries: [], older: null, error: "", busy: false });
-  const at = more.older ?? older;
-  const fetchMore = async () => {
-    setMore((was) => ({ ...was, busy: true, error: "" }));
-    try {
-      const page = await load(at);
-      setMore((was) => ({ entries: [...was.entries, ...page.entries], older: page.older, error: "", busy: false }));
-    } catch (error) {
-      setMore((was) => ({ ...was, busy: false, error: error.message }));
-    }
-  };
-  // What was seen stays, also when newer entries push it off the first page.
-  const kept = useRef(new Map());
-  const key = (entry) => `${entry.at} ${entry.kind} ${entry.says}`;
-  const first = new Set(entries.map(key));
-  for (const entry of [...entries, ...more.entries]) kept.current.set(key(entry), entry);
-  const earlier = [...kept.current.values()].filter((entry) => !first.has(key(entry))).sort((a, b) => b.at - a.at);
-  const all = [...entries, ...earlier];
-  return html`<ol class="timeline">${all.map((entry) => html`<${Entry} key=${key(entry)} entry=${entry} />`)}</ol>
-    ${more.error && html`<p class="error" role="alert">${more.error}</p>`}
-    ${at && html`<button type="button" class="more" onClick=${fetchMore} disabled=${more.busy}>${more.busy ? "Loading" : "Show older"}</button>`}`;
+const key = (entry) => `${entry.at} ${entry.kind} ${entry.says}`;
+
+// `older` is where the list goes on, at `path`.
+export function Timeline({ entries, older, path, app }) {
+  const [all, further] = useOlder({ api: app.api, path, field: "entries", first: entries, older, key });
+  return html`<ol class="timeline">${all.map((entry) => html`<${Entry} key=${key(entry)} entry=${entry} />`)}</ol>${further}`;
 }
