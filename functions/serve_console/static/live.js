@@ -54,14 +54,3 @@ export function useLive(api, view, path, signedIn) {
   // What is known of another place is nothing of this one.
   return [state.path === path ? state : EMPTY, () => ask.current()];
 }
-
-// The server's time, as the reader's clock would have it; draws again every second while something runs out.
-export function useNow(skew, ticking) {
-  const [, draw] = useState(0);
-  useEffect(() => {
-    if (!ticking) return undefined;
-    const timer = setInterval(() => document.hidden || draw((n) => n + 1), 1000);
-    return () => clearInterval(timer);
-  }, [ticking]);
-  return Date.now() / 1000 + skew;
-}

@@ -1,6 +1,6 @@
 // Small things that stand everywhere: signs, versions, bars, times, the gauge.
 import { html, useState } from "./html.js";
-import { ago, clock, leftUntil, people, percent, whole } from "./format.js";
+import { ago, clock, leftUntil, percent, whole } from "./format.js";
 import { useNow } from "./clock.js";
 
 const TONES = {
@@ -36,7 +36,7 @@ export function Bar({ parts, label }) {
   return html`<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label=${label}>${drawn}</svg>`;
 }
 
-// When something ends. `from` is when it began, for a line that fills.
+// When something ends.
 export function Until({ until }) {
   const now = useNow(until - Date.now() / 1000 < 120 ? 1 : 5);
   return html`<time datetime=${iso(until)} title=${whole(until)}>${leftUntil(until, now)}</time>`;
@@ -82,7 +82,6 @@ export function Command({ command }) {
 }
 
 export const failed = (rate) => (rate ? percent(rate.requests ? rate.events / rate.requests : null) : "not known");
-export const who = (list) => people(list);
 
 // What differs of two versions, by image and configuration: "new", "old" or "" for another one.
 const key = (version) => (version ? `${version.image} ${version.configuration}` : "");
