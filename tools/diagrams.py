@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.layers import ROOT
+from tools.pages import write_or_check_all
 from tools.stack import (
     ANSWERS,
     FUNCTION,
@@ -318,20 +319,11 @@ def main(check: bool, root: Path = ROOT) -> int:
         "functions": partial(functions, stack, root),
         **{name: partial(diagram, stack, name) for name in stack.machines},
     }
-    stale = 0
-    for page in sorted((root / "docs").glob("*.md")):
-        text = page.read_text()
-        wanted = filled(text, sections)
-        if wanted == text:
-            continue
-        if check:
-            stale += 1
-            print(
-                f"docs/{page.name} is not what the definitions say; write it with: python -m tools.diagrams"
-            )
-        else:
-            page.write_text(wanted)
-    return stale
+    pages = sorted((root / "docs").glob("*.md"))
+    wanted = {page: filled(page.read_text(), sections) for page in pages}
+    return write_or_check_all(
+        wanted, source="definitions say", module="tools.diagrams", check=check, root=root
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import msgspec
 
 from candlefish.views.openapi import document
 from tools.layers import ROOT
+from tools.pages import write_or_check
 
 PAGE = ROOT / "docs" / "openapi.json"
 
@@ -22,9 +23,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text())
-    elif not PAGE.exists() or PAGE.read_text() != text():
-        sys.exit(
-            f"{PAGE.relative_to(ROOT)} is not what the code says; write it with: python -m tools.openapi"
-        )
+    sys.exit(write_or_check(PAGE, text(), source="code says", module="tools.openapi"))

@@ -524,7 +524,8 @@ def test_what_newer_rows_push_off_the_first_page_stays_between_it_and_the_older_
     first = fixture.views[view]
     row = next(iter(first[field]))
     oldest, older, old, newest = (
-        row | {"id": f"row-{n}", "says": f"row {n}", "at": 1.7e9 + n, "started_at": 1.7e9 + n} for n in range(4)
+        row | {"id": f"row-{n}", "says": f"row {n}", "at": 1.7e9 + n, "started_at": 1.7e9 + n}
+        for n in range(4)
     )
     shown = [old, older]
 

@@ -12,6 +12,7 @@ from candlefish.measures import METRICS
 from tools.boards import cloudwatch, grafana
 from tools.boards.lint import problems
 from tools.layers import ROOT
+from tools.pages import between, write_or_check_all
 
 TEMPLATE = ROOT / "template.yaml"
 PAGE = ROOT / "docs/dashboards.md"
@@ -21,10 +22,8 @@ BEGIN, END = "      # --- made by python -m tools.boards\n", "      # --- end of
 
 def template_with(text: str) -> str:
     """The template with the dashboard's body as it should be."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     lines = "\n".join(f"        {line}" for line in cloudwatch.body().splitlines())
-    return f"{before}{BEGIN}      DashboardBody: !Sub |\n{lines}\n{END}{after}"
+    return between(text, BEGIN, END, f"      DashboardBody: !Sub |\n{lines}\n")
 
 
 def page_with(text: str) -> str:
@@ -34,9 +33,7 @@ def page_with(text: str) -> str:
         for name, each in METRICS.items()
     ]
     table = "\n".join(["", "| metric | unit | by service | what |", "|---|---|---|---|", *rows, "", ""])
-    before, _, rest = text.partition(BEGIN_TABLE)
-    _, _, after = rest.partition(END_TABLE)
-    return f"{before}{BEGIN_TABLE}{table}{END_TABLE}{after}"
+    return between(text, BEGIN_TABLE, END_TABLE, table)
 
 
 def wanted() -> dict[Path, str]:
@@ -48,19 +45,13 @@ def wanted() -> dict[Path, str]:
 def main(arguments: list[str]) -> int:
     """Write them, or say which of them are not as they should be; 1 if any is not, or names what nobody reports."""
     wrong = problems()
-    for path, text in wanted().items():
-        if path.exists() and path.read_text() == text:
-            continue
-        if "--check" in arguments:
-            wrong.append(
-                f"{path.relative_to(ROOT)} is not what tools/boards says; write it with: python -m tools.boards"
-            )
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
     for each in wrong:
         print(each)
-    return 1 if wrong else 0
+    check = "--check" in arguments
+    stale = write_or_check_all(
+        wanted(), source="code of tools/boards says", module="tools.boards", check=check
+    )
+    return 1 if wrong or stale else 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tests.benchmarks.cost.prices import PRICES, READ_ON, dollars
 from tests.benchmarks.cost.scenes import MONTH, grown, play_canary, play_idle
 from tests.support.catalogs import FIXTURES
 from tools.lint_template import FUNCTION, read
+from tools.pages import between
 
 PAGE = ROOT / "docs/cost.md"
 BEGINS, ENDS = "<!-- counted: costs -->", "<!-- /counted -->"
@@ -100,9 +101,7 @@ def _count(count: float) -> str:
 
 def written(page: str, made: str) -> str:
     """The page with the tables in their place."""
-    before, _, rest = page.partition(BEGINS)
-    _, _, after = rest.partition(ENDS)
-    return f"{before}{BEGINS}\n\n{made}\n\n{ENDS}{after}"
+    return between(page, BEGINS, ENDS, f"\n\n{made}\n\n")
 
 
 def main(page: Path = PAGE) -> int:
