@@ -1,4 +1,4 @@
-// How often an open page asks: at most once a second whatever happens, never while nobody looks.
+// How often an open page asks: once a second at most but for a few at once, never while nobody looks.
 
 export const IN_FLIGHT = 2000;
 export const QUIET = 10000;
