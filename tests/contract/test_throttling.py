@@ -13,8 +13,10 @@ from moto import mock_aws
 
 from candlefish.adapters.aws import api
 from candlefish.adapters.aws.refusals import aws_call
+from candlefish.adapters.table.looks import ENOUGH, DynamoLooks
 from candlefish.errors import Throttled
 from candlefish.invocation import begin
+from candlefish.release.model import SeenEvidence
 from lab.moto import restore
 from lab.moto.elbv2 import Balancers
 from lab.quotas import AWS, LOAD_BALANCING, Buckets
@@ -29,13 +31,13 @@ DONE = "<ModifyRuleResponse><ModifyRuleResult><Rules/></ModifyRuleResult></Modif
 class Wire:
     """ELBv2 that answers `busy` requests with a throttle; nobody waits for real."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, busy: int, *, urgent: bool) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, busy: int, **how: Any) -> None:
         self.sent, self.busy = 0, busy
         self.pauses: list[float] = []
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         monkeypatch.setattr("botocore.endpoint.time.sleep", self.pauses.append)
-        self._client = api.client.__wrapped__("elbv2", "us-west-2", urgent=urgent)
+        self._client = api.client.__wrapped__("elbv2", "us-west-2", **how)
         self._client.meta.events.register("before-send", self._answer)
 
     def write(self) -> None:
@@ -90,6 +92,26 @@ def test_what_is_no_throttle_is_not_asked_again(monkeypatch: pytest.MonkeyPatch)
     busy = SimpleNamespace(status_code=400), {"Error": {"Code": "Throttling"}}
     assert api.ask_on(busy, write) is not None
     assert api.ask_on(busy, look) is None, "how healthy the slot is may be unknown"
+
+
+def test_what_people_see_keeps_no_judge_from_its_verdict() -> None:
+    """A look is stopped after 30 s; what is shown of it was written with the patience of what it decides by."""
+    calls: list[dict[str, Any]] = []
+    looks = DynamoLooks(SimpleNamespace(batch_write_item=lambda **call: calls.append(call)), "table")
+    seen = SeenEvidence(1.0, "continue", "judge", 0.0, 1.0, "so far so good")
+    left(ENOUGH - 1)
+    looks.keep("r1", seen, ())
+    assert calls == []
+    left(ENOUGH)
+    looks.keep("r1", seen, ())
+    assert len(calls) == 1
+
+
+def test_and_asks_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(monkeypatch, busy=30, urgent=False, attempts=2)
+    with pytest.raises(Throttled):
+        wire.write()
+    assert wire.sent == 2
 
 
 # --- an account's buckets ---------------------------------------------------------------------

@@ -298,7 +298,8 @@ def judgements() -> DynamoJudgements:
 def looks() -> DynamoLooks:
     from candlefish.adapters.table.looks import DynamoLooks
 
-    return DynamoLooks(client("dynamodb"), table())
+    # A judge that waits for what people see decides late, or is stopped before it has decided.
+    return DynamoLooks(client("dynamodb", read_timeout=2, attempts=2), table())
 
 
 @cache

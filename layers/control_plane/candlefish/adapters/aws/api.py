@@ -20,7 +20,6 @@ ATTEMPTS = 4
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=8,
-    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     user_agent_extra="candlefish-control-plane",
 )
 
@@ -58,13 +57,21 @@ LAST_WORDS = 3.0
 
 
 @cache
-def client(service: str, region: str | None = None, *, read_timeout: float = 8, urgent: bool = False) -> Any:
+def client(
+    service: str,
+    region: str | None = None,
+    *,
+    read_timeout: float = 8,
+    attempts: int = ATTEMPTS,
+    urgent: bool = False,
+) -> Any:
     """A client for one service, made once per function instance. `read_timeout` is in seconds.
 
     Whoever takes users back to a good version has an `urgent` one: where AWS wants fewer requests the others wait
     longer and longer, and it asks on for as long as its function lives.
     """
-    config = CONFIG.merge(Config(read_timeout=read_timeout))
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = CONFIG.merge(Config(read_timeout=read_timeout, retries=retries))
     made = session().create_client(service, region_name=region, config=config)
     if urgent:
         name = made.meta.service_model.service_id.hyphenize()

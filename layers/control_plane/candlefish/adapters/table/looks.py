@@ -9,12 +9,15 @@ from candlefish.adapters.aws.refusals import aws_call
 from candlefish.adapters.table import keys
 from candlefish.adapters.table.items import expiry, packed, sortable
 from candlefish.adapters.table.journal import KEEP
-from candlefish.errors import ControlPlaneError
+from candlefish.errors import ControlPlaneError, Unavailable
+from candlefish.invocation import seconds_left
 from candlefish.release.model import SeenEvidence, SeenWindow
 from candlefish.telemetry import logger
 
 # Limit of BatchWriteItem.
 WRITE_AT_ONCE = 25
+# A judge that has fewer seconds left needs them for its verdict: a call here may take 9 of them.
+ENOUGH = 15.0
 
 
 class DynamoLooks:
@@ -27,6 +30,8 @@ class DynamoLooks:
         items = [self._evidence(release, seen), *(self._window(release, each) for each in windows)]
         try:
             for first in range(0, len(items), WRITE_AT_ONCE):
+                if seconds_left() < ENOUGH:
+                    raise Unavailable("its look has no time left for that")
                 self._put(items[first : first + WRITE_AT_ONCE])
         except ControlPlaneError as error:
             logger.warning("what is shown of release %s is older than its judge: %s", release, error)
