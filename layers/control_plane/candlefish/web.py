@@ -91,7 +91,7 @@ class HttpRequest(_Camel, frozen=True):
 
     @property
     def takes_gzip(self) -> bool:
-        """Whether `Accept-Encoding` names gzip, and not to refuse it."""
+        """Whether the answer may be compressed (RFC 9110, Accept-Encoding): gzip is named, and not to refuse it."""
         for each in self.header("accept-encoding").lower().split(","):
             coding, _, weight = each.replace(" ", "").partition(";")
             if coding == "gzip":
@@ -103,15 +103,6 @@ class HttpRequest(_Camel, frozen=True):
         """The token that the request shows; empty when it shows none."""
         kind, _, token = self.header("authorization").partition(" ")
         return token.strip() if kind.lower() == "bearer" else ""
-
-    @property
-    def takes_gzip(self) -> bool:
-        """Whether the answer may be compressed (RFC 9110, Accept-Encoding): gzip is named, and not to refuse it."""
-        for each in "".join(self.header("accept-encoding").lower().split()).split(","):
-            coding, _, weight = each.partition(";")
-            if coding == "gzip":
-                return not re.fullmatch(r"q=0(?:\.0{0,3})?", weight)
-        return False
 
     def query(self) -> dict[str, str]:
         """What stands behind the `?`, by name.
