@@ -8,7 +8,7 @@ page says to end with another status (`# exits 5: a question is open`) has to. E
 
 Of README.md what stands under `RUN` is run so. What it says of services that run already is done in another company's world
 (`lab.scenes.adoption`), and the steps that it shows have to be among those that `candlefish init` wrote there. `make demo` and
-`make test` are .ci/run's (tests/unit/checks/test_readme.py).
+`make test` are .ci/run's (tests/unit/checks/test_follow_lab.py).
 """
 
 from __future__ import annotations
