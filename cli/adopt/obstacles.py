@@ -15,6 +15,8 @@ from cli.adopt.facts import Facts, Object
 from cli.adopt.proposal import Obstacle, ServiceProposal
 from cli.adopt.surroundings import in_front
 
+# Where one reads on about workloads of these kinds.
+READ_ON = {"Rollout": "docs/from-argo-rollouts.md", "DaemonSet": "docs/limits.md, Adoption"}
 UNCHANGING = "a Deployment's selector cannot be changed: release its chart (`candlefish bundle`), whose labels get the slot"
 
 
@@ -95,10 +97,11 @@ def _kinds(facts: Facts) -> Iterator[Obstacle]:
                 "leave it as it is, or write it as kind: stateful once the catalog says all of it (docs/kubernetes.md, "
                 "Stateful services)",
             )
-    for each in facts.of("Rollout", "DaemonSet"):
-        yield Obstacle(
-            of.said(each), "it is no Deployment and was left out", "leave it as it is, or see docs/adopt.md"
-        )
+    for kind, page in READ_ON.items():
+        for each in facts.of(kind):
+            yield Obstacle(
+                of.said(each), "it is no Deployment and was left out", f"leave it as it is, or see {page}"
+            )
     for each in facts.of("CronJob"):
         if CRON_LABEL not in of.labels_of(each):
             yield Obstacle(of.said(each), *_by_the_clock(each, facts))

@@ -151,6 +151,17 @@ def test_what_is_in_the_way_is_said(
 
 
 @pytest.mark.parametrize(
+    ("kind", "page"), [("Rollout", "docs/from-argo-rollouts.md"), ("DaemonSet", "docs/limits.md, Adoption")]
+)
+def test_what_is_no_deployment_says_where_one_reads_on(kind: str, page: str, with_objects: Any) -> None:
+    other = {"kind": kind, "metadata": {"name": "other", "namespace": "shop"}, "spec": {}}
+    (found,) = [
+        each for each in propose("prod", with_objects(other)).obstacles if "no Deployment" in each.what
+    ]
+    assert page in found.do
+
+
+@pytest.mark.parametrize(
     ("object_", "says"),
     [
         (
