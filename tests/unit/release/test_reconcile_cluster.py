@@ -10,14 +10,14 @@ import pytest
 from candlefish.catalog.model import ServiceOverride
 from candlefish.errors import ClusterRefused, Unavailable
 from candlefish.release.configuration import configured
-from candlefish.release.model import Release, Running
+from candlefish.release.model import Release, Rollout, Running
 from candlefish.release.reconcile_cluster import (
     ClusterFacts,
     ClusterRepair,
     needed_cluster_repairs,
     reconcile_cluster,
 )
-from candlefish.service.model import Hold, Slot
+from candlefish.service.model import Hold, Remnant, Slot
 from candlefish.service.record import ServiceRecord, add_hold, end_rollback, vacate_slot
 from lab.memory.events import MemoryEvents
 from lab.memory.release import MemoryBundles
@@ -351,6 +351,17 @@ def test_another_bundle_of_the_same_image_is_another_version() -> None:
     assert kinds(needed(record, green=running(bundle_digest="sha256:2"))) == [("apply", "green")]
     assert needed(record, green=running(bundle_digest="sha256:1")) == []
     assert needed(record, green=running()) == [], "a Deployment of before bundles were noted"
+
+
+@pytest.mark.parametrize("status", ["progressing", "ready"])
+def test_a_version_that_did_not_come_back_is_known_until_it_was_seen_to_run(
+    afternoon: World, bus: MemoryEvents, status: str
+) -> None:
+    remnant = Remnant("not_restored", "green", "0 of 5 Pods", 5.0)
+    afternoon.records.update("backend-api", lambda r: msgspec.structs.replace(r, remnant=remnant))
+    afternoon.cluster.next_rollout = Rollout(status=status, reason="", ready=0, desired=5)  # type: ignore[arg-type]
+    assert look(afternoon, bus) == []
+    assert afternoon.record.remnant == (None if status == "ready" else remnant)
 
 
 # --- configurations --------------------------------------------------------------------------

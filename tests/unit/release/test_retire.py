@@ -324,4 +324,7 @@ def test_a_version_that_never_comes_back_ends_the_rollback_and_says_so(world: Wo
     assert world.journal.kinds("r2")[-2:] == ["not_restored", "rolled_back"]
     assert "release a version that works" in world.journal.reason("r2", "not_restored")
     assert world.record.holder is None
+    remnant = world.record.remnant
+    assert remnant and (remnant.kind, remnant.slot) == ("not_restored", "green")
+    assert "0 of 5 Pods" in remnant.reason
     world.begin("r3", image=image(4))

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from candlefish.analysis.model import Arm, Window
 from candlefish.bounds import fit_id, message_of
-from candlefish.errors import InvalidInput, NothingToRollBack, Throttled
+from candlefish.errors import InvalidInput, NothingToRollBack, Throttled, Unavailable
 from candlefish.handler import parse
 from candlefish.release.drain import is_drained
 from candlefish.release.payloads import RollbackStart
 from candlefish.release.restore_traffic import restore_traffic
 from candlefish.requester import Asked, Requester, digest_of
 from candlefish.service.model import RollbackRequest, all_to
-from candlefish.service.record import intend_weight
+from candlefish.service.record import ServiceRecord, clear_remnant, intend_weight
 from candlefish.traffic.ports import NOBODYS, Intention, TargetHealth
 from tests.support.analysis import FakeWindows
-from tests.support.release_world import World, roll_back
-from tests.support.service import image
+from tests.support.release_world import World, look_at_traffic, roll_back
+from tests.support.service import V3, image, released, rollback, take
 from tests.support.traffic import FakeRules
 
 
@@ -64,6 +64,71 @@ def test_users_stay_where_targets_are_when_there_are_none_to_go_back_to(world: W
     assert "slot green of backend-api in production has no healthy target" in world.journal.reason(
         "r2", "traffic_left"
     )
+
+
+def left_where_targets_are(world: World) -> ServiceRecord:
+    """Taken back with nothing to go back to; the record of it."""
+    world.begin()
+    slots = world.record.slots
+    world.rules.targets[slots["green"].target_group] = TargetHealth(healthy=0, reason="Target.NotRegistered")
+    world.rules.targets[slots["blue"].target_group] = TargetHealth(healthy=5)
+    context = roll_back(world)
+    at = world.clock()
+    remnant = world.record.remnant
+    assert remnant and (remnant.kind, remnant.slot, remnant.at) == ("traffic_left", "blue", at)
+    assert "no healthy target" in remnant.reason
+    world.clock.forward(600)
+    world.finish(context)
+    return world.record
+
+
+def test_that_users_were_left_is_known_until_the_rule_was_seen_to_move_them(world: World) -> None:
+    record = left_where_targets_are(world)
+    assert record.rollback is None and record.remnant
+    assert record.remnant.at == world.clock() - 600, "since it is so, and not since it was looked at"
+    look_at_traffic(world)
+    assert world.record.remnant == record.remnant
+    world.rules.targets[record.slots["green"].target_group] = TargetHealth(healthy=1)
+    look_at_traffic(world)
+    assert world.rules.weights[record.rule] == record.weights_by_target_group()
+    look_at_traffic(world)
+    assert world.record.remnant is None
+
+
+def test_what_another_rollback_left_since_is_not_taken_for_over(world: World) -> None:
+    record = left_where_targets_are(world)
+    assert record.remnant
+    newer = msgspec.structs.replace(record.remnant, at=record.remnant.at + 1)
+    later = msgspec.structs.replace(record, remnant=newer)
+    assert clear_remnant(later, seen=record.remnant) is later
+    assert clear_remnant(record, seen=record.remnant).remnant is None
+
+
+def test_a_release_that_is_promoted_leaves_nothing_of_a_rollback_before(world: World) -> None:
+    record = left_where_targets_are(world)
+    assert released(record, "r3", V3, now=world.clock(), window=0).remnant is None
+    assert rollback(take(record, "r3", V3, now=world.clock()), now=world.clock()).remnant is None
+
+
+def test_a_remnant_that_cannot_be_written_down_keeps_no_rollback_from_its_way(world: World) -> None:
+    world.begin()
+    slots = world.record.slots
+    world.rules.targets[slots["green"].target_group] = TargetHealth(healthy=0)
+    world.rules.targets[slots["blue"].target_group] = TargetHealth(healthy=5)
+    update, asked = world.records.update, []
+
+    def fails(service: str, change: object) -> object:
+        asked.append(service)
+        if len(asked) > 1:
+            raise Unavailable("the table does not answer")
+        return update(service, change)  # type: ignore[arg-type]
+
+    world.records.update = fails  # type: ignore[method-assign]
+    context = roll_back(world)
+    del world.records.update
+    assert len(asked) == 2 and world.record.remnant is None
+    world.finish(context)
+    assert world.record.remnant and world.record.remnant.kind == "traffic_left", "its last look finds it too"
 
 
 def test_who_goes_on_with_a_rollback_does_not_send_users_again_where_nobody_is(world: World) -> None:

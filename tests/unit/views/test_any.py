@@ -18,7 +18,7 @@ from candlefish.release.model import (
     SeenWindow,
     ServedCounts,
 )
-from candlefish.service.model import Hold, Holder, Rollback, SlotRecord, Version
+from candlefish.service.model import Hold, Holder, Remnant, Rollback, SlotRecord, Version
 from candlefish.service.record import ServiceRecord
 from candlefish.views.cells import service_cell
 from candlefish.views.evidence import evidence_view
@@ -177,6 +177,13 @@ def records(draw: Any) -> ServiceRecord:
         at=moments,
         redeploy=st.booleans(),
     )
+    remnants = st.builds(
+        Remnant,
+        kind=st.sampled_from(["traffic_left", "not_restored"]),
+        slot=st.sampled_from(["blue", "green"]),
+        reason=words,
+        at=moments,
+    )
     holds = st.lists(
         st.builds(
             Hold, key=st.sampled_from(["person:developer", "signal:x"]), reason=words, since=moments, by=words
@@ -190,6 +197,7 @@ def records(draw: Any) -> ServiceRecord:
         stable=draw(st.sampled_from([None, "blue", "green"])),
         holder=draw(st.none() | holder),
         rollback=draw(st.none() | rollback),
+        remnant=draw(st.none() | remnants),
         promoted_release=draw(st.sampled_from(["", "r2", "r1"])),
         window_until=draw(moments),
         holds=tuple(draw(holds)),

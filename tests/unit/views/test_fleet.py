@@ -8,12 +8,13 @@ import pytest
 from candlefish.catalog.load import load
 from candlefish.errors import NotOnboarded, Unavailable, UnknownService
 from candlefish.failover.model import FailoverStep, Run
-from candlefish.service.model import SLOTS, RecordMark
+from candlefish.service.model import SLOTS, RecordMark, Remnant
 from candlefish.service.record import (
     AllRecords,
     ServiceRecord,
     UnreadableRecord,
     begin_retiring,
+    clear_remnant,
     end_rollback,
     quarantine,
     vacate_slot,
@@ -126,6 +127,33 @@ def test_pods_that_a_rollback_left_need_a_person_until_they_are_gone() -> None:
     assert cell(view).says == f"all traffic on v1; Pods of v2 are left in slot {slot}"
     record = vacate_slot(record, generation=record.generation, slot=slot, now=clock.at)
     assert seen(record, clock=clock).needs == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "slot", "says"),
+    [
+        ("traffic_left", "blue", "users are still on v2, which was rolled back"),
+        ("not_restored", "green", "v1, which the rollback brings back, does not run"),
+    ],
+)
+def test_what_a_rollback_could_not_do_needs_a_person_until_it_was_seen_done(
+    kind: str, slot: str, says: str
+) -> None:
+    clock = Clock()
+    record = take(released(fresh(), "r1", V1, window=0), "r2", V2, now=clock.at - 900)
+    record = rollback(record, now=clock.at - 600)
+    remnant = Remnant(kind, slot, "0 of 5 Pods are ready", clock.at - 550)  # type: ignore[arg-type]
+    under_way = msgspec.structs.replace(record, remnant=remnant)
+    assert [(need.at, need.tone) for need in seen(under_way, clock=clock).needs] == [(clock.at - 550, "bad")]
+    record = msgspec.structs.replace(ended(record, clock.at - 500), remnant=remnant)
+    clock.forward(3 * 86400)
+    view = seen(record, clock=clock)
+    assert [(need.says, need.command) for need in view.needs] == [
+        (f"backend-api: {says}: 0 of 5 Pods are ready", "candlefish status backend-api -e production")
+    ]
+    line = cell(view)
+    assert (line.says, line.tone, line.needs_person, view.tone) == (says, "bad", True, "bad")
+    assert seen(clear_remnant(record, seen=remnant), clock=clock).needs == ()
 
 
 def test_a_slot_that_is_retired_after_a_promotion_needs_nobody() -> None:

@@ -8,6 +8,7 @@ from candlefish.release.context import held_record
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RollbackEnd
+from candlefish.service.model import Remnant
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, end_rollback
 from candlefish.traffic.ports import Rules
@@ -49,7 +50,20 @@ def finish_rollback(
             evidence={"weights": dict(converged.record.desired), "repaired": converged.writes},
         ),
     )
-    records.update(request.service, lambda r: end_rollback(r, generation=request.generation, now=now()))
+    remnant = _remnant(converged, request.left, now())
+    records.update(
+        request.service, lambda r: end_rollback(r, generation=request.generation, now=now(), remnant=remnant)
+    )
+
+
+def _remnant(converged: Converged, left: str, at: float) -> Remnant | None:
+    """What a person has to see to for as long as it is so, beside Pods that are left, of which their slot says so."""
+    rollback = converged.record.rollback
+    if rollback is None:
+        return None
+    if rollback.redeploy:
+        return Remnant("not_restored", rollback.slot, message_of(left), at) if left else None
+    return Remnant("traffic_left", rollback.slot, converged.refused, at) if converged.refused else None
 
 
 def _left(record: ServiceRecord, why: str, at: float) -> ReleaseEntry:

@@ -33,7 +33,14 @@ from candlefish.release.unpin import unpin_stable
 from candlefish.release.workload import replicas_of
 from candlefish.service.model import SLOTS, RecordMark, Slot, SlotRecord
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, quarantine, settle_weights, vacate_slot, why_not_retire
+from candlefish.service.record import (
+    ServiceRecord,
+    clear_remnant,
+    quarantine,
+    settle_weights,
+    vacate_slot,
+    why_not_retire,
+)
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import refuse_older, repair_drift, stamp
 
@@ -263,7 +270,10 @@ def _reconcile(
     shares = None if record.balanced else facts.weights
     if to_settle(record, shares, read_at=at, writers_live=cluster_writers_live):
         record = records.update(record.service, partial(settle_weights, seen=record.intended_revision))
-    if not found or records.get(record.service).revision != record.revision:
+    if not found:
+        _came_back(record, env, cluster, records)
+        return []
+    if records.get(record.service).revision != record.revision:
         # Somebody went on meanwhile: the next look sees what came of it.
         return []
     # Whoever wrote to the cluster for the last release or rollback is dead by then.
@@ -303,6 +313,15 @@ def _reconcile(
         if subject := slot.release or record.promoted_release:
             journal.append(subject, entry)
     return found
+
+
+def _came_back(record: ServiceRecord, env: Environment, cluster: Cluster, records: ServiceRecords) -> None:
+    """Write down that the version runs which a rollback could not bring back; asked only where one could not."""
+    left = record.remnant
+    if left is None or left.kind != "not_restored":
+        return
+    if cluster.rollout(env.namespace, runner_name(record, left.slot)).status == "ready":
+        records.update(record.service, partial(clear_remnant, seen=left))
 
 
 def adopt_configuration(record: ServiceRecord, *, catalog: Catalog, records: ServiceRecords) -> ServiceRecord:

@@ -37,9 +37,9 @@ from candlefish.release.traffic_facts import (
     read_tags,
 )
 from candlefish.release.traffic_repairs import Repair, missing_words, needed_repairs, overdue
-from candlefish.service.model import RecordMark
+from candlefish.service.model import RecordMark, Remnant
 from candlefish.service.ports import ServiceRecords
-from candlefish.service.record import ServiceRecord, quarantine, settle_weights
+from candlefish.service.record import ServiceRecord, clear_remnant, quarantine, settle_weights
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shadow import shadowing, taken_whole
 from candlefish.traffic.shift import repair_drift, stamp
@@ -156,6 +156,8 @@ def reconcile_traffic(
                 tell(TOLD[made.kind], record.service, made.reason)
         if facts.behind(record) and not record.quarantine and not off():
             stamp(record, rules=rules)
+        if (remnant := traffic_is_back(record, facts)) is not None:
+            records.update(record.service, partial(clear_remnant, seen=remnant))
         if len(settled) < BY_TURNS and to_settle(
             record, facts.weights, read_at=at, writers_live=writers_live
         ):
@@ -188,6 +190,14 @@ def reconcile_traffic(
     if died.name:
         journal.tell_end(died.name, f"its execution ended {died.status} before it had its service", now())
     return found
+
+
+def traffic_is_back(record: ServiceRecord, facts: TrafficFacts) -> Remnant | None:
+    """What a rollback had to leave, where the rule was seen to send all users where they belong (pure)."""
+    remnant = record.remnant
+    if remnant is None or remnant.kind != "traffic_left" or facts.weights is None:
+        return None
+    return remnant if dict(facts.weights) == record.weights_by_target_group() else None
 
 
 def in_turn(records: Iterable[ServiceRecord], now: float) -> list[ServiceRecord]:

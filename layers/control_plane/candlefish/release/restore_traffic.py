@@ -11,6 +11,9 @@ again: it finds its own rollback begun, looks before it writes the rule, and goe
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 import msgspec
 
 from candlefish.bounds import fit
@@ -21,9 +24,9 @@ from candlefish.release.model import ReleaseEntry
 from candlefish.release.payloads import RollbackContext
 from candlefish.release.who_asked import find_requester
 from candlefish.requester import UNKNOWN, claimed
-from candlefish.service.model import RollbackRequest, other
+from candlefish.service.model import Remnant, RollbackRequest, other
 from candlefish.service.ports import ChangeableRecords, ServiceRecords
-from candlefish.service.record import ServiceRecord, begin_rollback
+from candlefish.service.record import ServiceRecord, begin_rollback, leave_remnant
 from candlefish.traffic.ports import Rules
 from candlefish.traffic.shift import Converged, converge
 
@@ -128,6 +131,12 @@ def restore_traffic(
         journal.append(rollback.release, entry)
     if evil:
         journal.append(rollback.release, ReleaseEntry(now(), "traffic_left", evil, by=request.by))
+        remnant = Remnant("traffic_left", rollback.slot, evil, now())
+        # Nothing fails because of it: the last look of the rollback writes it down as well.
+        with suppress(ControlPlaneError):
+            records.update(
+                request.service, partial(leave_remnant, remnant=remnant, generation=record.generation)
+            )
     return RollbackContext(
         release=rollback.release,
         environment=request.environment,

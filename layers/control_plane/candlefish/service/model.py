@@ -164,6 +164,19 @@ class BadVersion(msgspec.Struct, frozen=True):
         return same and (not known or self.configuration_digest == version.configuration_digest)
 
 
+class Remnant(msgspec.Struct, frozen=True):
+    """What a rollback could not do, since when, and why; named as the timeline's entry of it is.
+
+    `traffic_left`: users are still in `slot`, which was rolled back, for want of a healthy target where they belong.
+    `not_restored`: the good version does not run in `slot` yet, in whose place another one came.
+    """
+
+    kind: Literal["traffic_left", "not_restored"]
+    slot: Slot
+    reason: str
+    at: float
+
+
 class StartedJob(msgspec.Struct, frozen=True):
     """A Job that was let run: what it is called in the cluster and in the catalog, and the object's uid."""
 

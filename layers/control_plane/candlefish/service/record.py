@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from candlefish.bounds import LAST_MOMENT, LONGEST_NOTE, fit, fit_line
+from candlefish.bounds import LAST_MOMENT, LONGEST_NOTE, LONGEST_REASON, fit, fit_line
 from candlefish.errors import (
     AlreadyStable,
     Held,
@@ -42,6 +42,7 @@ from candlefish.service.model import (
     Holder,
     Quarantine,
     RecordMark,
+    Remnant,
     Rollback,
     RollbackRequest,
     Sharing,
@@ -100,6 +101,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     # Name of the execution that watches over the window.
     watcher: str = ""
     rollback: Rollback | None = None
+    # What the newest rollback could not do and nobody has seen done since; a slot that kept its Pods says so itself.
+    remnant: Remnant | None = None
     holds: tuple[Hold, ...] = ()
     bad: tuple[BadVersion, ...] = ()
     # What others had on the load balancer for its host at the last look: logins of its rule, rules in front of it.
@@ -504,6 +507,7 @@ def promote(record: ServiceRecord, *, generation: int, now: float, window: float
         promoted_release=record.holder.release,
         watcher=f"{record.holder.release}-watch",
         holder=None,
+        remnant=None,
         holds=(),
         window_until=now if first else now + window,
         earlier_writers_at=now,
@@ -565,6 +569,7 @@ def begin_rollback(
         intended_revision=record.revision + 1,
         holder=Holder(release=request.id, execution=execution, until=now + lease),
         window_until=0.0,
+        remnant=None,
         holds=(),
     )
 
@@ -662,8 +667,32 @@ def _remember(
     return tuple(msgspec.structs.replace(each, reason=fit(each.reason, LONGEST_NOTE)) for each in kept)
 
 
-def end_rollback(record: ServiceRecord, *, generation: int, now: float) -> ServiceRecord:
-    """Free the service after a rollback.
+def leave_remnant(record: ServiceRecord, remnant: Remnant, *, generation: int) -> ServiceRecord:
+    """Write down what the rollback under way could not do; what stands there of that kind keeps its beginning."""
+    require_generation(record, generation)
+    if record.rollback is None:
+        return record
+    return msgspec.structs.replace(record, remnant=_newest(record, remnant))
+
+
+def clear_remnant(record: ServiceRecord, *, seen: Remnant) -> ServiceRecord:
+    """Forget what a rollback could not do: it was seen done. What another one could not do since stays."""
+    return msgspec.structs.replace(record, remnant=None) if record.remnant == seen else record
+
+
+def _newest(record: ServiceRecord, remnant: Remnant | None) -> Remnant | None:
+    """What is left, as long as it has been so."""
+    if remnant is None:
+        return None
+    before = record.remnant
+    at = before.at if before and before.kind == remnant.kind else remnant.at
+    return msgspec.structs.replace(remnant, at=at, reason=fit(remnant.reason, LONGEST_REASON))
+
+
+def end_rollback(
+    record: ServiceRecord, *, generation: int, now: float, remnant: Remnant | None = None
+) -> ServiceRecord:
+    """Free the service after a rollback; `remnant` is what it could not do.
 
     A slot that the rollback could not scale down goes on being retired (`SlotRecord.retiring`).
     """
@@ -671,7 +700,14 @@ def end_rollback(record: ServiceRecord, *, generation: int, now: float) -> Servi
     slots = dict(record.slots)
     if (rollback := record.rollback) and not rollback.redeploy and slots[rollback.slot].running:
         slots[rollback.slot] = msgspec.structs.replace(slots[rollback.slot], retiring=True)
-    return msgspec.structs.replace(record, rollback=None, holder=None, slots=slots, earlier_writers_at=now)
+    return msgspec.structs.replace(
+        record,
+        rollback=None,
+        holder=None,
+        remnant=_newest(record, remnant),
+        slots=slots,
+        earlier_writers_at=now,
+    )
 
 
 def why_not_retire(record: ServiceRecord, slot: Slot, now: float) -> str:

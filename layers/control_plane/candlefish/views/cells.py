@@ -7,7 +7,7 @@ import msgspec
 from candlefish.catalog.model import Catalog
 from candlefish.failover.model import Run
 from candlefish.release.manifests.model import runner_name
-from candlefish.service.model import BadVersion, Slot
+from candlefish.service.model import BadVersion, Remnant, Slot
 from candlefish.service.record import ServiceRecord, UnreadableRecord
 from candlefish.views.entries import without_arithmetic
 from candlefish.views.facts import ReleaseFacts, Surroundings
@@ -38,6 +38,9 @@ def service_cell(
 ) -> tuple[ServiceCell, tuple[NeedView, ...]]:
     """A service as it stands, and what of it needs a person. `facts` are of the release that it is about, if any."""
     cell, needs = _cell(record, facts, around, reader, catalog, now)
+    if record.remnant and not record.quarantine:
+        cell, need = _with_remnant(cell, record, record.remnant)
+        needs = (*needs, need)
     slot = left_by_rollback(record)
     if slot is None:
         return cell, needs
@@ -52,6 +55,19 @@ def service_cell(
         cell, says=f"{cell.says}; {whose} are left in slot {slot}", tone=tone, needs_person=True
     )
     return cell, (*needs, _need(record, record.earlier_writers_at, "warning", told, _STATUS_COMMAND))
+
+
+def _with_remnant(cell: ServiceCell, record: ServiceRecord, remnant: Remnant) -> tuple[ServiceCell, NeedView]:
+    """A service with what its rollback could not do, which stands in the way of saying that all is where it belongs."""
+    version = record.slots[remnant.slot].version
+    label = version.short if version else f"what is in slot {remnant.slot}"
+    what = {
+        "traffic_left": f"users are still on {label}, which was rolled back",
+        "not_restored": f"{label}, which the rollback brings back, does not run",
+    }[remnant.kind]
+    says = f"{cell.says}; {what}" if record.holder else what
+    need = _need(record, remnant.at, "bad", f"{record.service}: {what}: {remnant.reason}", _STATUS_COMMAND)
+    return msgspec.structs.replace(cell, says=says, tone="bad", needs_person=True), need
 
 
 def left_by_rollback(record: ServiceRecord) -> Slot | None:
