@@ -9,13 +9,14 @@ import pytest
 from candlefish.bootstrap import views as bootstrap
 from candlefish.views.weights import KEPT
 from tests.support.clock import Clock
+from tests.support.traffic import FakeRules
 
 
 def test_who_tells_the_real_weights_is_waited_for_anew_by_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of services without a load balancer it is the cluster, in a process that lives for hours."""
     clock, left = Clock(), []
 
-    class Cluster:
+    class Cluster(FakeRules):
         def listed(self, listener: str) -> list[dict[str, Any]]:
             left.append(patience.left())
             return []
