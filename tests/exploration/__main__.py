@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tests.exploration.broken import VARIANTS, broken
 from tests.exploration.explore import Explored, explore
 from tests.exploration.scenarios import SCENARIOS
+from tools.layers import ROOT
+from tools.pages import between
 
-# States of one scenario at most: all of `make explore` takes about a minute on two processors.
+# The page that has what was seen of each scenario, between two marks; `--write` counts it anew.
+PAGE = ROOT / "docs/exploration.md"
+BEGINS, ENDS = "<!-- counted: exploration -->", "<!-- /counted -->"
+# States of one scenario at most: all of `make explore` takes some minutes on two processors.
 DEPTH = 60_000
 # States until a fence's absence must have shown.
 HUNT = 60_000
@@ -65,25 +71,46 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--without", default="", help="only fences with this in their words, with traces")
     parser.add_argument("--depth", type=int, default=DEPTH, help="states of one scenario at most")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--write", action="store_true", help="put what was seen of the scenarios into the page"
+    )
     options = parser.parse_args(arguments)
     names = [name for name in SCENARIOS if name.startswith(options.scenario)]
     variants = [at for at, each in enumerate(VARIANTS) if options.without in each.without]
     if not names or not variants:
         parser.error(f"there is none; scenarios: {', '.join(SCENARIOS)}")
     chosen = bool(options.scenario or options.without)
+    if chosen and options.write:
+        parser.error("the page has all scenarios: --write takes no choice")
     with ProcessPoolExecutor(options.workers) as pool:
         wrong = 0
         if not options.without:
-            wrong += _scenarios(pool.map(explored, [(name, options.depth) for name in names]), chosen)
+            seen = list[Line]()
+            wrong += _scenarios(pool.map(explored, [(name, options.depth) for name in names]), chosen, seen)
+            if options.write:
+                PAGE.write_text(between(PAGE.read_text(), BEGINS, ENDS, table(seen)))
         if not options.scenario:
             wrong += _variants(pool.map(hunted, [(at, HUNT) for at in variants]), chosen)
     return 1 if wrong else 0
 
 
-def _scenarios(lines: object, traces: bool) -> int:
+def table(lines: Iterable[Line]) -> str:
+    """What was seen, as the page has it: what is bounded has more states than were looked at."""
+    rows = [
+        f"| `{each.name}` | {each.about} | {each.states:,}{'' if each.complete else ', bounded'} |"
+        for each in lines
+    ]
+    return "\n".join(
+        ["", "", "| scenario | what begins, and what may happen | states |", "|---|---|--:|", *rows, "", ""]
+    )
+
+
+def _scenarios(lines: Iterable[Line], traces: bool, seen: list[Line]) -> int:
+    """Print each as it comes, and keep it in `seen`; how much is wrong."""
     print(f"{'scenario':36} {'states':>9} {'moves':>9}  {'':8} {'time':>6}  result", flush=True)
     wrong = total = 0
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
+        seen.append(line)
         all_of_it = "complete" if line.complete else "bounded"
         result = "nothing wrong" if not line.wrong else f"{len(line.wrong)} wrong"
         print(
@@ -100,10 +127,10 @@ def _scenarios(lines: object, traces: bool) -> int:
     return wrong
 
 
-def _variants(lines: object, traces: bool) -> int:
+def _variants(lines: Iterable[Line], traces: bool) -> int:
     print(f"\n{'without':48} {'states':>9} {'steps':>6}  found", flush=True)
     missed = 0
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         shortest = min(line.wrong.items(), key=lambda each: len(each[1]), default=("NOT FOUND", []))
         print(
             f"{line.about:48} {line.after or line.states:9,} {len(shortest[1]):6}  {shortest[0]} ({line.name})",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from lab import ROOT
+from tests.exploration.__main__ import BEGINS, ENDS, PAGE, Line, table
 from tests.exploration.broken import VARIANTS, Variant, broken
 from tests.exploration.explore import explore
 from tests.exploration.scenarios import SCENARIOS
@@ -36,9 +38,21 @@ def test_a_fence_that_is_gone_is_missed(variant: Variant) -> None:
     pytest.fail(f"nobody misses {variant.without}: {', '.join(found)}")
 
 
-def test_every_scenario_stands_in_the_documents() -> None:
-    page = (ROOT / "docs/exploration.md").read_text()
-    assert [name for name in SCENARIOS if f"`{name}`" not in page] == []
+def test_every_scenario_stands_in_the_documents_as_it_is() -> None:
+    counted = PAGE.read_text().partition(BEGINS)[2].partition(ENDS)[0]
+    rows = re.findall(r"^\| `(\S+)` \| (.*) \| ([\d,]+(?:, bounded)?) \|$", counted, re.MULTILINE)
+    assert [(name, about) for name, about, _ in rows] == [
+        (name, each.about) for name, each in SCENARIOS.items()
+    ]
+
+
+def test_the_page_says_what_was_seen_and_what_was_not() -> None:
+    line = Line("all", "of it", 1_234, 2, complete=True, seconds=0.1, after=0, wrong={})
+    more = Line("more", "than that", 60_000, 2, complete=False, seconds=0.1, after=0, wrong={})
+    assert table([line, more]).splitlines()[-3:-1] == [
+        "| `all` | of it | 1,234 |",
+        "| `more` | than that | 60,000, bounded |",
+    ]
 
 
 def test_the_same_states_are_seen_every_time() -> None:
