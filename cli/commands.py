@@ -29,6 +29,10 @@ COMMANDS = {
         "cli.release:approve_command",
         "Say yes to a question of RELEASE, as the person your credentials name.",
     ),
+    "audit": Command(
+        "cli.audit:audit_command",
+        "Show who did what, to what and why, newest first: people and the control plane itself.",
+    ),
     "automation": Command(
         "cli.automation:automation_command",
         "Show whether the control plane acts by itself, or switch that: reconcilers, responses, sleep and wake.",

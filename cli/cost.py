@@ -1,45 +1,37 @@
-"""`candlefish cost`: spent, forecast, target and saved for each environment, as a table and a chart."""
+"""`candlefish cost`: spent, forecast, target and saved for each environment, as text and a chart."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
-from rich.text import Text
 
 from candlefish.adapters.aws.cost_explorer import REGION, CostExplorer
 from candlefish.adapters.aws.nodegroups import Nodegroups
 from candlefish.adapters.table.bills import DynamoBills
-from candlefish.adapters.table.capacity import DynamoCapacity
 from candlefish.catalog.load import load
-from candlefish.catalog.model import Catalog, Environment
+from candlefish.catalog.model import Environment
 from candlefish.cost.hints import as_quantity, hints, spot_share
-from candlefish.cost.model import Bill, CostOutlook
-from candlefish.cost.outlook import outlook
 from candlefish.cost.review_costs import BACK
 from candlefish.errors import ControlPlaneError
+from candlefish.views.model import CostView
 from cli.options import CATALOG
+from cli.screen.cost import cost_lines
+from cli.screen.printing import show, width
 from cli.stack import Stack
-from cli.terminal import PlainConsole, as_json, document, failure
+from cli.terminal import PlainConsole, as_json, document, echo
+from cli.views import Views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STYLE = {"none": "green", "warn": "yellow", "propose": "red", "sleep": "bold red"}
 SPENT, AHEAD, SAVED, TARGET = "#2a7f9e", "#a8cfdd", "#7fb069", "#c8553d"
-console, errors = PlainConsole(), PlainConsole(stderr=True)
-
-
-class Line(NamedTuple):
-    """One environment's costs."""
-
-    environment: Environment
-    bill: Bill
-    seen: CostOutlook
+console = PlainConsole()
 
 
 @click.command("cost")
@@ -58,81 +50,54 @@ class Line(NamedTuple):
 def cost_command(
     names: tuple[str, ...], plot: Path | None, fetch: bool, tag: str, prometheus: str, as_json: bool
 ) -> None:
-    """Show what environments cost this month, will have cost at its end, and saved by sleeping."""
-    catalog, now = load(CATALOG), time.time()
-    lines: list[Line] = []
-    for name in names or sorted(catalog.environments):
+    """Show what environments cost this month, will have cost at its end, and saved by sleeping.
+
+    Several environments are several documents.
+    """
+    catalog = load(CATALOG)
+    asked = names or sorted(catalog.environments)
+    seen: list[CostView] = []
+    for name in asked:
         env = catalog.environment(name)
         stack = Stack(name, env.region)
         try:
-            lines.append(read(stack, env, catalog, now, fetch, tag))
+            if fetch:
+                _fetch(stack, tag, time.time())
+            seen.append(Views(stack).cost())
         except ControlPlaneError as error:
-            (errors if as_json else console).print(Text.assemble((name, "yellow"), f": {error}"))
+            if not seen and name == asked[-1]:
+                raise
+            echo(f"{name}: {error}", err=True)
             continue
         if as_json:
-            continue
-        share = spot_share(Nodegroups(stack.client("eks"), env.cluster).describe())
-        if share.share is not None:
-            console.print(
-                f"{name}: {share.spot} of {share.nodes} nodes in nodegroups are spot ({share.share:.0%})"
-            )
-        if prometheus:
-            console.print(hints_view(prometheus, env))
-    if as_json:
-        document([{"environment": line.environment.name, "outlook": line.seen} for line in lines])
-    elif lines:
-        console.print(as_table(lines))
-    for line in () if as_json else lines:
-        for note in (line.seen.decision.reason, *line.seen.forecast.notes):
-            console.print(Text.assemble((f"{line.environment.name}:", "dim"), f" {note}"))
-    if plot and lines:
-        draw(lines, plot)
-        (errors if as_json else console).print(f"Drawn into {plot}.")
+            document(seen[-1])
+        else:
+            _show(stack, env, seen[-1], prometheus)
+    if plot and seen:
+        draw(seen, plot)
+        echo(f"Drawn into {plot}.", err=as_json)
 
 
-def read(stack: Stack, env: Environment, catalog: Catalog, now: float, fetch: bool, tag: str) -> Line:
-    """One environment's bill and outlook."""
-    bills = DynamoBills(stack.client("dynamodb"), stack.table, env.name)
-    if fetch:
-        from datetime import UTC, datetime
-
-        today = datetime.fromtimestamp(now, UTC).date()
-        explorer = CostExplorer(stack.client_in("ce", REGION), tag)
-        bills.keep(explorer.daily((today - BACK).replace(day=1), today, now))
-    bill = bills.read()
-    if bill is None:
-        raise failure(
-            f"no bill of {env.name} was kept yet; it is read every day at 13:00 UTC, or now with --fetch"
-        )
-    record = DynamoCapacity(stack.client("dynamodb"), stack.table, env.name).get()
-    return Line(env, bill, outlook(bill, env, catalog, record, now))
+def _fetch(stack: Stack, tag: str, now: float) -> None:
+    """Ask Cost Explorer, and keep what it says as the daily review does."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    explorer = CostExplorer(stack.client_in("ce", REGION), tag)
+    bills = DynamoBills(stack.client("dynamodb"), stack.table, stack.environment)
+    bills.keep(explorer.daily((today - BACK).replace(day=1), today, now))
 
 
-def as_table(lines: Sequence[Line]) -> Table:
-    """The environments as a table; amounts are US dollars of this month."""
-    table = Table(title=f"Costs in {lines[0].seen.forecast.month}, US dollars", title_justify="left")
-    table.add_column("environment")
-    for head in ("spent", "forecast", "likely", "target", "of target", "asleep", "saved"):
-        table.add_column(head, justify="right")
-    for env, _, seen in lines:
-        expected, decision = seen.forecast, seen.decision
-        share = decision.evidence.get("share")
-        saved = seen.savings.amount
-        table.add_row(
-            env.name,
-            f"{expected.spent:.0f}",
-            f"{expected.total:.0f}",
-            f"{expected.low:.0f}-{expected.high:.0f}",
-            f"{env.cost.low:.0f}-{env.cost.high:.0f}" if env.cost else "-",
-            f"{share:.0%}" if share is not None else "-",
-            f"{seen.savings.hours_asleep:.0f} h",
-            "-" if env.production else "unknown" if saved is None else f"{saved:.0f}",
-            style=STYLE[decision.action],
-        )
-    return table
+def _show(stack: Stack, env: Environment, view: CostView, prometheus: str) -> None:
+    show(cost_lines(view, width(), time.time(), None))
+    if view.spent is None:
+        echo(f"    to ask Cost Explorer now, for a cent a page: candlefish cost -e {env.name} --fetch")
+    share = spot_share(Nodegroups(stack.client("eks"), env.cluster).describe())
+    if share.share is not None:
+        echo(f"    {share.spot} of {share.nodes} nodes in nodegroups are spot ({share.share:.0%})")
+    if prometheus:
+        console.print(hints_view(prometheus, env))
 
 
-def draw(lines: Sequence[Line], file: Path) -> None:
+def draw(views: Sequence[CostView], file: Path) -> None:
     """Spent, forecast, target and saved, an environment each, and the days of the month below."""
     import matplotlib as mpl
 
@@ -140,15 +105,14 @@ def draw(lines: Sequence[Line], file: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 7), height_ratios=(1, 1.2), layout="constrained")
-    _bars(above, lines)
-    month = lines[0].seen.forecast.month
-    for env, bill, _ in lines:
-        days = sorted(day for day in bill.days if day.startswith(month))
+    _bars(above, views)
+    month = max(view.month for view in views)
+    for view in views:
         below.plot(
-            [int(day[8:]) for day in days],
-            [bill.days[day].get(env.name, 0.0) for day in days],
+            [int(each.day[8:]) for each in view.days],
+            [each.spent for each in view.days],
             marker=".",
-            label=env.name,
+            label=view.environment,
         )
     below.set(title="Each day", xlabel="day of the month (UTC)", ylabel="US dollars", xlim=(0.5, 31.5))
     below.set_ylim(bottom=0)
@@ -158,44 +122,36 @@ def draw(lines: Sequence[Line], file: Path) -> None:
     plt.close(figure)
 
 
-def _bars(axes: Axes, lines: Sequence[Line]) -> None:
-    for row, (env, _, seen) in enumerate(lines):
-        expected = seen.forecast
-        labels = row == 0
-        axes.barh(row, expected.spent, color=SPENT, label="spent" if labels else None)
-        axes.barh(
-            row,
-            expected.total - expected.spent,
-            left=expected.spent,
-            color=AHEAD,
-            label="still to come" if labels else None,
-        )
-        if seen.savings.amount:
+def _bars(axes: Axes, views: Sequence[CostView]) -> None:
+    # Labels that stand in the legend already begin with an underscore, which leaves them out.
+    for row, view in enumerate(views):
+        spent, total = view.spent or 0.0, view.forecast or 0.0
+        first = "" if row == 0 else "_"
+        axes.barh(row, spent, color=SPENT, label=f"{first}spent")
+        axes.barh(row, total - spent, left=spent, color=AHEAD, label=f"{first}still to come")
+        if view.saved:
             axes.barh(
                 row,
-                seen.savings.amount,
-                left=expected.total,
+                view.saved,
+                left=total,
                 color="none",
                 edgecolor=SAVED,
                 hatch="///",
                 label="saved by sleeping so far",
             )
-        axes.errorbar(
-            expected.total,
-            row,
-            xerr=[[expected.total - expected.low], [expected.high - expected.total]],
-            color="black",
-            capsize=3,
-        )
-        if env.cost:
-            axes.plot(
-                [env.cost.high] * 2,
-                [row - 0.42, row + 0.42],
-                color=TARGET,
-                linewidth=2,
-                label="target" if labels else None,
+        if view.likely_low is not None and view.likely_high is not None:
+            axes.errorbar(
+                total,
+                row,
+                xerr=[[total - view.likely_low], [view.likely_high - total]],
+                color="black",
+                capsize=3,
             )
-    axes.set_yticks(range(len(lines)), [line.environment.name for line in lines])
+        if view.high is not None:
+            axes.plot(
+                [view.high] * 2, [row - 0.42, row + 0.42], color=TARGET, linewidth=2, label=f"{first}target"
+            )
+    axes.set_yticks(range(len(views)), [view.environment for view in views])
     axes.invert_yaxis()
     axes.set(xlabel="US dollars", title="The month")
     handles, names = axes.get_legend_handles_labels()

@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
+from msgspec.structs import replace
 
 from candlefish.adapters.table.drills import DynamoDrills
 from candlefish.adapters.table.failovers import DynamoRuns
-from candlefish.backups.evidence import measure_drill
 from candlefish.catalog.load import load
 from candlefish.catalog.standby import peer_region
+from candlefish.errors import ControlPlaneError
 from candlefish.failover.evidence import Measured, measure_run
 from candlefish.failover.model import Run
+from candlefish.views.model import RecoveryView
 from cli.acting import new_name
 from cli.options import CATALOG, in_environment, in_environment_to_change
 from cli.progress import progress
+from cli.screen.cells import Span, line
+from cli.screen.printing import show, width
+from cli.screen.recovery import audit_found, audit_of, failovers_of, recovery_lines
 from cli.stack import Stack
-from cli.terminal import PlainConsole, as_json, document, failure, mark
-from cli.view import utc
+from cli.terminal import PlainConsole, as_json, document, echo, failure
+from cli.views import Views
 
 console, errors = PlainConsole(), PlainConsole(stderr=True)
 
@@ -35,77 +39,69 @@ def recovery_command() -> None:
 @recovery_command.command("report")
 @click.argument("target", required=False, default="")
 @in_environment
+@click.option(
+    "--region", default="", help="Only the stack of this region; by default also that of the recovery region."
+)
 @as_json
-@click.option("--write", type=click.Path(path_type=Path), help="Write the evidence as JSON to a file, too.")
-def report_command(stack: Stack, target: str, as_json: bool, write: Path | None) -> None:
-    """Show what failovers and drills measured; with a TARGET, the newest run's whole timeline."""
-    env = load(CATALOG).environments[stack.environment]
-    peer = peer_region(env, stack.region)
-    stacks = [stack, *([Stack(stack.environment, peer)] if peer else [])]
-    runs = _known(stacks, target)
-    drills = [] if target else _drills(stack).recent()
-    if write or as_json:
-        evidence = {
-            "promised": {"rto": float(env.recovery.rto), "rpo": float(env.recovery.rpo)},
-            "failovers": [_evidence(where, run) for where, run in runs],
-            "drills": [_builtins(drill) for drill in drills],
-        }
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path),
+    help="Write the evidence to a file, too: JSON of every run and its whole timeline, as they are stored.",
+)
+def report_command(stack: Stack, target: str, region: str, as_json: bool, write: Path | None) -> None:
+    """Show whether we could recover: drills, failovers, the newest audit; with a TARGET, its failovers with a timeline.
+
+    Two stacks are two documents.
+    """
+    stacks = [Stack(stack.environment, region)] if region else _both(stack)
     if write:
-        write.write_text(json.dumps(evidence, indent=2) + "\n")
-    if as_json:
-        document(evidence)
-        return
-    if target and runs:
-        where, run = runs[0]
-        for entry in _runs(where).entries(run):
-            console.print(f"{utc(entry.at)}  {entry.kind:18} {entry.reason}")
-    table = Table(title=f"failovers of {stack.environment}", title_justify="left")
-    for column in ("when", "target", "plan", "to", "status", "RTO", "RPO at most", "from", "by"):
-        table.add_column(column, overflow="fold")
-    for _, run in runs:
-        found = measure_run(run)
-        loss = "unknown" if found.rpo is None else seconds(found.rpo)
-        table.add_row(
-            utc(run.requested_at),
-            run.target,
-            run.plan,
-            run.to,
-            run.status,
-            seconds(found.rto),
-            loss,
-            found.rpo_source or "-",
-            run.requested_by.rpartition("/")[2],
-        )
-    console.print(table)
-    console.print(f"promised: RTO {env.recovery.rto}, RPO {env.recovery.rpo}")
-    if drills:
-        table = Table(title=f"drills of {stack.environment}", title_justify="left")
-        for column in ("when", "database", "snapshot", "outcome", "restored in", "data age", "why"):
-            table.add_column(column, overflow="fold")
-        for drill in drills:
-            told = measure_drill(drill) if drill.outcome == "passed" else {}
-            table.add_row(
-                utc(drill.started_at),
-                drill.database,
-                drill.snapshot.identifier,
-                drill.outcome or "running",
-                seconds(told.get("restore_time")),
-                seconds(told.get("data_age")),
-                drill.why,
-            )
-        console.print(table)
+        write.write_text(json.dumps(_evidence_of(stack, stacks, target), indent=2) + "\n")
+    for number, (where, view) in enumerate(_seen(stacks)):
+        if as_json:
+            document(replace(view, runs=failovers_of(view, target)) if target else view)
+            continue
+        if len(stacks) > 1:
+            show([*([()] if number else []), line(Span(where.region, "bold"))])
+        show(recovery_lines(view, width(), time.time(), None, target=target))
+
+
+def _both(stack: Stack) -> list[Stack]:
+    """The stack, and that of the region that the environment could be recovered in."""
+    env = load(CATALOG).environments.get(stack.environment) if CATALOG.exists() else None
+    peer = peer_region(env, stack.region) if env else ""
+    return [stack, *([Stack(stack.environment, peer)] if peer else [])]
+
+
+def _seen(stacks: list[Stack]) -> list[tuple[Stack, RecoveryView]]:
+    """What the stacks show; one that does not answer is said and left out, where another does."""
+    found: list[tuple[Stack, RecoveryView]] = []
+    for stack in stacks:
+        try:
+            found.append((stack, Views(stack).recovery()))
+        except ControlPlaneError as error:
+            if len(stacks) == 1 or (stack is stacks[-1] and not found):
+                raise
+            echo(f"{stack.region} is left out: {error}", err=True)
+    return found
+
+
+def _evidence_of(stack: Stack, stacks: list[Stack], target: str) -> dict[str, Any]:
+    recovery = load(CATALOG).environments[stack.environment].recovery
+    return {
+        "promised": {"rto": float(recovery.rto), "rpo": float(recovery.rpo)},
+        "failovers": [_evidence(where, run) for where, run in _known(stacks, target)],
+        "drills": [] if target else [_builtins(drill) for drill in _drills(stack).recent()],
+    }
 
 
 def _known(stacks: list[Stack], target: str) -> list[tuple[Stack, Run]]:
     """Runs of both regions, newest first; a region that does not answer is said and left out."""
-    from candlefish.errors import ControlPlaneError
-
     found: list[tuple[Stack, Run]] = []
     for stack in stacks:
         try:
             found += [(stack, run) for run in _runs(stack).recent(target)]
         except ControlPlaneError as error:
-            errors.print(f"{stack.region} is left out: {error}", style="yellow")
+            echo(f"{stack.region} is left out: {error}", err=True)
     return sorted(found, key=lambda pair: -pair[1].requested_at)
 
 
@@ -125,15 +121,6 @@ def _builtins(value: Any) -> Any:
     return msgspec.to_builtins(value)
 
 
-def seconds(value: float | None) -> str:
-    """A length of time as people read it."""
-    if value is None:
-        return "-"
-    if value < 120:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
 def _runs(stack: Stack) -> DynamoRuns:
     return DynamoRuns(stack.client("dynamodb"), stack.table, stack.environment)
 
@@ -151,23 +138,14 @@ def audit_command(stack: Stack, run_it: bool, everything: bool, as_json: bool) -
     """Show what the audit of backups found. Exits 1 when something is not well or unknown."""
     if run_it:
         stack.invoke("audit_backups", {})
-    report = _drills(stack).latest()
-    if report is None:
+    audit = audit_of(Views(stack).recovery())
+    if audit is None:
         raise failure(f"the backups of {stack.environment} were never audited; run it with --now")
-    bad = sum(finding.verdict != "pass" for finding in report.findings)
     if as_json:
-        document(report)
-        raise SystemExit(1 if bad else 0)
-    table = Table(title=f"backups of {stack.environment}, audited {utc(report.at)}", title_justify="left")
-    for column in ("", "rule", "of", "what was seen", "what to do"):
-        table.add_column(column, overflow="fold")
-    marks = {"pass": mark(True), "fail": mark(False), "unknown": mark(None)}
-    for finding in report.findings:
-        if everything or finding.verdict != "pass":
-            table.add_row(marks[finding.verdict], finding.rule, finding.subject, finding.reason, finding.fix)
-    console.print(table)
-    console.print(f"{len(report.findings) - bad} of {len(report.findings)} rules pass")
-    raise SystemExit(1 if bad else 0)
+        document(audit)
+    else:
+        show(audit_found(audit, width(), time.time(), None, everything=everything))
+    raise SystemExit(1 if audit.evidence.get("findings") else 0)
 
 
 @recovery_command.command("drill")

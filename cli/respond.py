@@ -25,9 +25,12 @@ from candlefish.signals.news import notification_of
 from candlefish.signals.notification import ConsoleLinks
 from candlefish.signals.record import GuardRecord
 from candlefish.signals.sources import from_queue, from_webhook
+from candlefish.views.see_signals import signal_view
 from cli.automation import switch_of
 from cli.options import CATALOG, in_environment
-from cli.signals import guards, log, signals_view
+from cli.screen.printing import show, width
+from cli.screen.signals import signal_rows
+from cli.signals import guards, log
 from cli.stack import Stack
 from cli.terminal import PlainConsole, as_json, document, echo
 from cli.yaml_edit import append_at, edit
@@ -87,7 +90,8 @@ def respond_command(
             }
         )
         return
-    console.print(signals_view(rehearsal.lines))
+    seen = [signal_view(line) for line in rehearsal.lines]
+    show(signal_rows(seen, width(), time.time(), None))
     for each in dict.fromkeys(understood(line.signal) for line in rehearsal.lines):
         echo(f"\n{each}")
     for machine, name in rehearsal.started:

@@ -5,63 +5,74 @@ from __future__ import annotations
 import time
 
 import click
-from rich.text import Text
+from msgspec.structs import replace
 
 from candlefish.adapters.aws.alarms import CloudWatchAlarms
 from candlefish.adapters.aws.secrets import SecretTokens
 from candlefish.adapters.table.signals import DynamoGuards, DynamoSignalLog
 from candlefish.catalog.model import Duration
 from candlefish.errors import InvalidInput
-from candlefish.signals.model import LoggedSignal
 from candlefish.signals.record import (
     EVERYTHING,
-    GuardRecord,
     Mute,
     add_mute,
     drop_mute,
 )
 from candlefish.signals.sync_alarms import forget_old_alarms
 from candlefish.signals.token_rotation import rotate_token
-from cli.automation import switch_of
+from candlefish.views.model import SignalsPage, SignalView
 from cli.options import in_environment, require_meant, say_environment
+from cli.screen.printing import show, width
+from cli.screen.signals import signals_lines
 from cli.stack import Stack
-from cli.terminal import PlainConsole, as_json, document, echo
+from cli.terminal import as_json, document, echo
 from cli.view import utc
+from cli.views import Views
 
-console = PlainConsole()
-STYLE = {"rollback": "bold red", "failover": "bold red", "hold": "yellow", "join": "yellow", "lift": "green"}
-SEVERITY_STYLE = {"P0": "red", "P1": "yellow", "P2": "dim"}
+# Signals that a read gives at most (candlefish.views.see_signals), and reads for those that were asked for.
+AT_ONCE, READS = 50, 20
 
 
 @click.group("signals", invoke_without_command=True)
 @in_environment
-@click.option("--limit", default=30, show_default=True, help="How many of the newest.")
+@click.option(
+    "--limit", default=30, show_default=True, type=click.IntRange(min=1), help="How many of the newest."
+)
 @click.option("--about", default="", help="Only those about one subject, like service/website.")
 @click.option("--acted", is_flag=True, help="Only those that led to something.")
+@click.option("--before", default="", help="Older ones: what the last page ended with.")
 @as_json
 @click.pass_context
 def signals_command(
-    context: click.Context, stack: Stack, limit: int, about: str, acted: bool, as_json: bool
+    context: click.Context, stack: Stack, limit: int, about: str, acted: bool, before: str, as_json: bool
 ) -> None:
     """Show recent signals, what was decided about each, and why."""
     context.obj = stack
     if context.invoked_subcommand:
         return
-    guard = guards(stack).get()
-    off = switch_of(stack).off()
-    if not as_json:
-        console.print(guard_view(guard, off))
-    wanted = about or acted
-    lines = log(stack).recent(limit * 20 if wanted else limit)
-    lines = [
-        line
-        for line in lines
-        if (not about or line.signal.about == about) and (not acted or line.decision.action != "none")
-    ]
+    page = _read(Views(stack), limit, about, acted, before)
     if as_json:
-        document({"why_off": off, "mutes": guard.mutes, "claims": guard.claims, "signals": lines[:limit]})
+        document(page)
     else:
-        console.print(signals_view(lines[:limit]) if lines else "no signals yet")
+        show(signals_lines(page, width(), time.time(), None))
+
+
+def _read(views: Views, limit: int, about: str, acted: bool, before: str) -> SignalsPage:
+    """So many of the newest that were asked for, as far as some reads of the log go."""
+    page = views.signals(before, min(limit, AT_ONCE))
+    found, older = _meant(page, about, acted), page.older
+    for _ in range(READS - 1):
+        if not older or len(found) >= limit:
+            break
+        more = views.signals(older, min(limit - len(found), AT_ONCE))
+        found, older = found + _meant(more, about, acted), more.older
+    return replace(page, signals=found, older=older)
+
+
+def _meant(page: SignalsPage, about: str, acted: bool) -> tuple[SignalView, ...]:
+    return tuple(
+        each for each in page.signals if (not about or each.about == about) and (not acted or each.acted)
+    )
 
 
 @signals_command.command("mute")
@@ -155,41 +166,3 @@ def guards(stack: Stack) -> DynamoGuards:
 def log(stack: Stack) -> DynamoSignalLog:
     """The log of signals of a stack."""
     return DynamoSignalLog(stack.client("dynamodb"), stack.table, stack.environment)
-
-
-def guard_view(guard: GuardRecord, off: str) -> Text:
-    """What is muted and what cools down; `off` says why automation is off."""
-    now = time.time()
-    text = Text()
-    if off:
-        text.append(f"AUTOMATION IS OFF: {off}\n", style="bold red")
-    for mute in guard.mutes:
-        if mute.until > now:
-            text.append(f"muted until {utc(mute.until)}: {mute.about} ({mute.by}: {mute.reason})\n", "yellow")
-    for claim in guard.claims:
-        if claim.until > now:
-            text.append(f"{claim.action} of {claim.about} cools down until {utc(claim.until)}\n", "cyan")
-    return text
-
-
-def signals_view(lines: list[LoggedSignal]) -> Text:
-    """Lines of the log: when, which alert about what, the decision; and below it why."""
-    text = Text()
-    for line in lines:
-        signal, decision = line.signal, line.decision
-        said: str = decision.action
-        if decision.action == "none":
-            said = (
-                f"refused by {decision.gate}" if decision.gate else "told" if decision.notify else "nothing"
-            )
-        if line.outcome:
-            said = f"{decision.action} {line.outcome}"
-        text.append(f"{utc(line.at)}  ", "dim")
-        text.append(f"{signal.severity} ", SEVERITY_STYLE[signal.severity])
-        text.append(signal.name + (f" x{line.count}" if line.count > 1 else ""), "bold")
-        if signal.alert.status != "firing":
-            text.append(f" ({signal.alert.status})")
-        text.append(f"  {signal.about}  ")
-        text.append(said, STYLE.get(decision.action, "dim"))
-        text.append(f"\n    {decision.reason}\n")
-    return text

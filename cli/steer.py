@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
 from candlefish.errors import ControlPlaneError, InvalidInput, Unavailable
-from candlefish.release.freeze import FreezesInForce, local_time
+from candlefish.release.freeze import FreezesInForce
 from candlefish.release.steer_release import Steered
 from cli.acting import new_name
 from cli.completion import complete_release, complete_service, remember
 from cli.exits import Exit
 from cli.looking import why_ended
-from cli.options import CATALOG, in_environment_at_once, in_environment_to_change
+from cli.options import in_environment_at_once, in_environment_to_change
 from cli.progress import progress
+from cli.screen.calendar import frozen_lines
+from cli.screen.printing import show, width
 from cli.stack import Stack
 from cli.terminal import as_json, document, echo
+from cli.views import Views
 from cli.watch import asked_for
 
 if TYPE_CHECKING:
-    from candlefish.release.model import AskedFreeze, Release
+    from candlefish.release.model import Release
 
 # How many releases of a service an undo looks back at.
 LOOKS_BACK = 100
@@ -176,24 +180,21 @@ def _told(answer: Any, plain: bool) -> None:
 
 
 def _show(stack: Stack, service: str, plain: bool) -> None:
-    found = stack.freezes().in_force(time.time(), service or None)
+    """What the calendar says that is frozen now: asked for, and by the catalog."""
+    view = Views(stack).calendar()
+    frozen = [
+        each
+        for each in view.days
+        if each.state == "frozen"
+        and each.start <= view.now < each.end
+        and (not service or each.service in ("", service))
+    ]
     if plain:
-        document(found)
+        document(msgspec.structs.replace(view, days=tuple(frozen)))
         return
-    for each in found:
-        echo(_line(stack, each))
-    if not found:
-        echo(
-            f"nobody froze {service or 'anything'} in {stack.environment}; its calendar may: candlefish schedule"
-        )
-
-
-def _line(stack: Stack, freeze: AskedFreeze) -> str:
-    from candlefish.catalog.load import load
-
-    known = load(CATALOG).environments.get(stack.environment) if CATALOG.exists() else None
-    until = local_time(freeze.until, known.timezone if known else "UTC")
-    return f"{freeze.what} until {until}, by {freeze.by}: {freeze.reason}"
+    show(frozen_lines(frozen, width(), view.now, ZoneInfo(view.zone)))
+    if not frozen:
+        echo(f"{service or 'nothing'} is {'not ' if service else ''}frozen in {stack.environment}")
 
 
 @click.command()

@@ -15,7 +15,18 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from candlefish.errors import InvalidInput, Misconfigured, NotAllowed, NotOnboarded, Unavailable
-from candlefish.views.model import FleetView, ReleasesPage, ReleaseView, ServiceView, TimelinePage
+from candlefish.views.model import (
+    AuditPage,
+    CalendarView,
+    CostView,
+    FleetView,
+    RecoveryView,
+    ReleasesPage,
+    ReleaseView,
+    ServiceView,
+    SignalsPage,
+    TimelinePage,
+)
 from candlefish.web import BOUND_HEADER, PROOF_HEADER, bound
 from cli import direct
 from cli.signed_gets import Got, SignedGets, by_botocore
@@ -62,6 +73,26 @@ class Views:
     def timeline(self, release: str, before: str) -> TimelinePage:
         """Older entries of a release."""
         return self.read(f"/v1/releases/{quote(release, safe='')}/timeline", TimelinePage, before=before)
+
+    def signals(self, before: str = "", limit: int = 0) -> SignalsPage:
+        """Signals, newest first."""
+        return self.read("/v1/signals", SignalsPage, before=before, limit=str(limit or ""))
+
+    def recovery(self) -> RecoveryView:
+        """Whether we could recover."""
+        return self.read("/v1/recovery", RecoveryView)
+
+    def calendar(self) -> CalendarView:
+        """When it is awake, and when nothing may be released."""
+        return self.read("/v1/calendar", CalendarView)
+
+    def cost(self) -> CostView:
+        """What it costs this month."""
+        return self.read("/v1/cost", CostView)
+
+    def audit(self, before: str = "") -> AuditPage:
+        """Who did what, newest first."""
+        return self.read("/v1/audit", AuditPage, before=before)
 
     def read(self, path: str, kind: type[T], **query: str) -> T:
         """A view.

@@ -15,7 +15,7 @@ from candlefish.views.model import (
 )
 from cli.screen.cells import Line, Span, clean, fitted, line, padded, paragraph, width_of
 from cli.screen.clock import day_and_clock, lasting, left
-from cli.screen.release import SIGNS, question_parts, release_lines, slots
+from cli.screen.release import SIGNS, older, question_parts, release_lines, slots
 
 # A release of a service is drawn with so many lines at most.
 RELEASE_LINES = 40
@@ -112,17 +112,13 @@ def service_lines(view: ServiceView, width: int, now: float, zone: tzinfo | None
     if view.releases:
         lines += [(), line(Span("releases, newest first", "bold"))]
         lines += [each for release in view.releases for each in _release(release, width, now, zone)]
-    return [*lines, *_older(view.older)]
+    return [*lines, *older(view.older)]
 
 
 def release_rows(view: ReleasesPage, width: int, now: float, zone: tzinfo | None) -> list[Line]:
     """A page of a service's releases, newest first."""
     rows = [each for release in view.releases for each in _release(release, width, now, zone)]
-    return [*rows, *_older(view.older)]
-
-
-def _older(cursor: str) -> list[Line]:
-    return [line(Span(f"older ones: --before {clean(cursor)}", "dim"))] if cursor else []
+    return [*rows, *older(view.older)]
 
 
 def _release(release: ReleaseLine, width: int, now: float, zone: tzinfo | None) -> list[Line]:

@@ -95,13 +95,17 @@ def release_in_full(view: ReleaseView, width: int, now: float, zone: tzinfo | No
 
 
 def entries_in_full(
-    entries: tuple[EntryView, ...], older: str, width: int, now: float, zone: tzinfo | None
+    entries: tuple[EntryView, ...], before: str, width: int, now: float, zone: tzinfo | None
 ) -> list[Line]:
     """Entries with all their words, and how to get those before them."""
     rule = line(Span("─" * min(width, RULE), "dim"))
     told = [each for entry in timeline(entries, width, now, zone, most=WHOLE) for each in entry]
-    more = [line(Span(f"older ones: --before {clean(older)}", "dim"))] if older else []
-    return [rule, *told, *more]
+    return [rule, *told, *older(before)]
+
+
+def older(cursor: str) -> list[Line]:
+    """How to get what was before; nothing at the end."""
+    return [line(Span(f"older ones: --before {clean(cursor)}", "dim"))] if cursor else []
 
 
 def composed(

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cli.screen.calendar import calendar_lines
 from cli.screen.cells import Line, plain
+from cli.screen.cost import cost_lines
 from cli.screen.fleet import fleet_lines, service_lines
+from cli.screen.recovery import audit_found, audit_of, recovery_lines
 from cli.screen.release import release_lines
+from cli.screen.signals import audit_lines, signals_lines
 from tests.support.views import NOW, SAMPLES
 from tools.layers import ROOT
 
@@ -32,6 +36,21 @@ def screens() -> Iterator[tuple[str, list[Line]]]:
                 yield size, fleet_lines(view, width, NOW, ZONE)
             elif name == "service":
                 yield size, service_lines(view, width, NOW, ZONE)
+            elif name == "signals":
+                yield size, signals_lines(view, width, NOW, ZONE)
+            elif name == "recovery":
+                yield size, recovery_lines(view, width, NOW, ZONE)
+                target = view.runs[-1].target
+                yield f"recovery-of-{size}", recovery_lines(view, width, NOW, ZONE, target=target)
+                audit = audit_of(view)
+                assert audit is not None
+                yield f"backups-{size}", audit_found(audit, width, NOW, ZONE, everything=True)
+            elif name == "calendar":
+                yield size, calendar_lines(view, width, NOW, 14)
+            elif name == "cost":
+                yield size, cost_lines(view, width, NOW, ZONE)
+            elif name == "audit":
+                yield size, audit_lines(view, width, NOW, ZONE)
 
 
 def text(lines: list[Line]) -> str:

@@ -42,6 +42,7 @@ from candlefish.views.model import (
     SignalsPage,
     SignalView,
     SlotView,
+    SpentView,
     StepView,
     Tone,
     TroubleView,
@@ -835,6 +836,8 @@ def signals() -> SignalsPage:
                 "a release of gateway is under way and its canary has 10%",
                 "train-20261130-2220-gateway",
                 {"p99": 2.4, "threshold": 2.0},
+                "service/gateway",
+                acted=True,
             ),
             SignalView(
                 NOW - 40 * MINUTE,
@@ -847,6 +850,8 @@ def signals() -> SignalsPage:
                 "rollback",
                 "mailer 1.1.0 was promoted 12 minutes before",
                 ID.replace("backend-api", "mailer"),
+                about="service/mailer",
+                acted=True,
             ),
             SignalView(
                 NOW - 2 * DAY,
@@ -858,7 +863,13 @@ def signals() -> SignalsPage:
                 "info",
                 "refused",
                 "cooldown: a failover ran 20 minutes before",
+                about="database/main",
+                count=3,
             ),
+        ),
+        left=(
+            Left("mute", NOW + 90 * MINUTE, "service/website is muted by developer: a load test"),
+            Left("cooldown", NOW + 20 * MINUTE, "rollback of service/mailer cools down"),
         ),
     )
 
@@ -866,14 +877,14 @@ def signals() -> SignalsPage:
 def recovery() -> RecoveryView:
     return RecoveryView(
         NOW,
-        "the newest audit found a restorable copy of everything; the last drill took 21 minutes of 60",
-        "good",
+        "1 thing is not protected: bucket/uploads; the last drill, 3 days ago, restored main in 21 minutes",
+        "bad",
         (
             ObjectiveView(
                 "RTO", HOUR, 21 * MINUTE, NOW - 3 * DAY, "21 min of 1 h, in the drill of 3 days ago", "good"
             ),
             ObjectiveView(
-                "RPO", HOUR, 5 * MINUTE, NOW - HOUR, "5 min of 1 h, in the audit of an hour ago", "good"
+                "RPO", HOUR, 4 * MINUTE, NOW - 3 * DAY, "4 min of 1 h, in the drill of 3 days ago", "good"
             ),
         ),
         (
@@ -881,11 +892,28 @@ def recovery() -> RecoveryView:
                 "audit",
                 "audit",
                 "production",
-                "4 of 4 are protected",
-                "good",
+                "1 thing is not protected: bucket/uploads",
+                "bad",
                 NOW - HOUR,
                 NOW - HOUR,
-                rpo=5 * MINUTE,
+                evidence={
+                    "findings": [
+                        {
+                            "subject": "bucket/uploads",
+                            "rule": "recovery-copy",
+                            "verdict": "fail",
+                            "reason": "it has no replication to us-east-1",
+                            "fix": "turn replication on, docs/recovery.md",
+                        }
+                    ],
+                    "passed": [
+                        {
+                            "subject": "database/main",
+                            "rule": "snapshot-age",
+                            "reason": "the newest is 5 hours old",
+                        }
+                    ],
+                },
             ),
             RunView(
                 "drill-20261127",
@@ -897,15 +925,31 @@ def recovery() -> RecoveryView:
                 NOW - 3 * DAY + 21 * MINUTE,
                 rto=21 * MINUTE,
                 rpo=4 * MINUTE,
+                evidence={"snapshot": "rds:main-2026-11-27-04-10", "by": "schedule"},
             ),
             RunView(
-                "3",
+                "production.cache.sessions.3",
                 "failover",
-                "sessions",
-                "gave up: the replica was 9 minutes behind, 5 are allowed; nothing was moved",
-                "bad",
+                "cache/sessions",
+                "was given up: the replica was 9 minutes behind, 5 are allowed; nothing was moved",
+                "warning",
                 NOW - 20 * DAY,
                 NOW - 20 * DAY + 2 * MINUTE,
+                rpo=9 * MINUTE,
+                evidence={
+                    "plan": "cache-cross-region",
+                    "to": "us-east-1",
+                    "by": "platform-lead",
+                    "detect": 4 * MINUTE,
+                    "decide": 9 * MINUTE,
+                    "execute": None,
+                    "steps": {},
+                    "rpo_from": "replica lag",
+                },
+                timeline=(
+                    entry(20 * DAY - 120, "abandoned", "abandoned", "info", "the region is back", LEAD),
+                    entry(20 * DAY, "requested", "requested", "info", "us-west-2 does not answer", LEAD),
+                ),
             ),
         ),
     )
@@ -920,7 +964,10 @@ def calendar() -> CalendarView:
             DayView(start + 6 * HOUR, start + 22 * HOUR, "awake", "Mon-Fri 06:00-22:00"),
             DayView(start + 22 * HOUR, start + 30 * HOUR, "asleep", "outside of the hours awake"),
         ]
-    days.append(DayView(NOW + 23 * DAY, NOW + 33 * DAY, "frozen", "year-end: half the team is away"))
+    days += [
+        DayView(NOW + 23 * DAY, NOW + 33 * DAY, "frozen", "year-end: half the team is away"),
+        DayView(NOW, NOW + 2 * HOUR, "frozen", "website, by product-lead: checkout sale", "website"),
+    ]
     return CalendarView(
         NOW,
         "America/Los_Angeles",
@@ -941,6 +988,15 @@ def cost() -> CostView:
         high=1200.0,
         saved=312.2,
         at=NOW - 5 * HOUR,
+        environment="staging",
+        month="2026-11",
+        likely_low=1020.0,
+        likely_high=1061.0,
+        share=0.86,
+        hours_asleep=301.5,
+        advice="1,034 of at most 1,200: nothing is to be done",
+        notes=("1 day is late on the bill and was filled in: 2026-11-30",),
+        days=tuple(SpentView(f"2026-11-{day:02}", 34.0 + day % 3) for day in range(1, 30)),
     )
 
 

@@ -16,4 +16,4 @@ export function Steps({ steps }) {
 
 // What is known of when things end, and what happens then.
 export const Lefts = ({ left }) =>
-  left.length > 0 && html`<ul class="lefts">${left.map((one) => html`<li key=${one.what}><b><${Until} until=${one.until} /></b> <span>${one.says}</span></li>`)}</ul>`;
+  left.length > 0 && html`<ul class="lefts">${left.map((one) => html`<li key=${`${one.what} ${one.says}`}><b><${Until} until=${one.until} /></b> <span>${one.says}</span></li>`)}</ul>`;

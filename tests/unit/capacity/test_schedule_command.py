@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from candlefish.capacity.calendar import Timetable
+from candlefish.capacity.calendar import Timetable, agenda
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.hours import parse_rule
-from candlefish.errors import NotAllowed, UnknownService
-from cli import schedule
-from cli.schedule import bar, days_of, schedule_command
+from candlefish.errors import UnknownService
+from candlefish.views.model import CalendarView, DayView
+from cli.schedule import schedule_command
+from cli.screen.calendar import bar, days_of, total
+from cli.stack import Stack
+from cli.views import Views
 from tests.support.catalogs import FIXTURES
+from tests.support.views import sample_text
 
 LA = "America/Los_Angeles"
 
@@ -36,7 +42,7 @@ def run(*arguments: str) -> Result:
 
 
 def row(output: str, day: str) -> str:
-    return next(line for line in output.splitlines() if f"│ {day}" in line)
+    return next(line for line in output.splitlines() if line.startswith(day))
 
 
 def test_fourteen_days_with_hours_holidays_and_weekends() -> None:
@@ -59,27 +65,50 @@ def test_the_picture_is_a_png(tmp_path: Path) -> None:
     assert file.stat().st_size > 5_000
 
 
-def test_production_and_unknown_environments_are_refused() -> None:
-    assert isinstance(run("-e", "production").exception, NotAllowed)
+def test_production_shows_its_freezes_and_an_unknown_environment_is_refused() -> None:
+    shown = run("-e", "production", "--from", "2026-12-01").output
+    assert shown.startswith("production never sleeps") and "half the team is away" in shown
     assert isinstance(run("-e", "develpment").exception, UnknownService)
 
 
-def test_what_was_asked_for_counts_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = (ScheduleOverride("wake", at("2026-11-28 10:00"), at("2026-11-28 12:30"), "ada", "demo"),)
-    monkeypatch.setattr(schedule, "_asked_for", lambda environment: asked)
-    without = run("-e", "staging", "--from", "2026-11-28")
-    assert "no hours" in row(without.output, "Sat 28 Nov")
-    assert "By the catalog alone" in without.output
-    live = run("-e", "staging", "--from", "2026-11-28", "--live")
-    assert "10:00-12:30" in row(live.output, "Sat 28 Nov")
-    assert "woken until" in live.output
-    assert "By the catalog alone" not in live.output
+def test_by_the_catalog_alone_it_is_the_same_value_as_the_stack_gives_and_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Stack, "__init__", lambda *given: pytest.fail("a stack was asked for"))
+    said = run("-e", "staging", "--from", "2026-11-28", "--json").stdout
+    view = msgspec.json.decode(said, type=CalendarView)
+    assert view.says.startswith("by the catalog alone staging should be ")
+    assert view.days[-1].end - view.days[0].start == 14 * 86400
+    assert [each.what for each in view.left] == ["sleep"]
 
 
-def hours(
-    rules: Timetable, day: str, overrides: Sequence[ScheduleOverride] = ()
-) -> list[tuple[float, float]]:
-    return days_of(rules, overrides, date.fromisoformat(day), 1)[0].awake
+def test_live_is_what_the_stack_shows_from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Views, "text", lambda self, path, **query: sample_text("calendar").encode())
+    live = run("-e", "staging", "--live")
+    assert "Mon-Fri 06:00-22:00" in row(live.output, "Tue 01 Dec")
+    assert "By the catalog alone" not in live.output and "checkout sale" in live.output
+    assert json.loads(run("-e", "staging", "--live", "--json").stdout) == json.loads(sample_text("calendar"))
+    for words in (("--days", "15"), ("--from", "2026-11-28")):
+        assert run("-e", "staging", "--live", *words).exit_code == 2
+
+
+def calendar(
+    rules: Timetable, first: str, count: int = 1, asked: Sequence[ScheduleOverride] = ()
+) -> CalendarView:
+    zone = ZoneInfo(rules.zone)
+    day = date.fromisoformat(first)
+    begin, end = (
+        datetime(each.year, each.month, each.day, tzinfo=zone).timestamp()
+        for each in (day, day + timedelta(days=count))
+    )
+    days = tuple(
+        DayView(each.start, each.end, each.state, each.reason) for each in agenda(rules, asked, begin, end)
+    )
+    return CalendarView(begin, rules.zone, "", days)
+
+
+def hours(rules: Timetable, day: str) -> list[tuple[float, float]]:
+    return days_of(calendar(rules, day), 1)[0].awake
 
 
 def test_a_night_over_midnight_shows_on_both_days() -> None:
@@ -93,21 +122,25 @@ def test_days_of_23_and_25_hours_still_have_a_clock_of_24() -> None:
     for day in ("2027-03-14", "2026-11-01"):
         assert hours(always, day) == [(0, 24)]
     assert hours(table("Sun 02:30-05:00"), "2027-03-14") == [(3, 5)]
+    assert total(calendar(always, "2027-03-14"), 1) == "23 of 23 hours awake, 0% asleep"
 
 
-def test_hours_that_touch_are_shown_as_one_and_asked_for_ones_are_marked() -> None:
+def test_hours_that_touch_are_shown_as_one_with_each_reason() -> None:
     asked = [ScheduleOverride("wake", at("2026-11-24 18:00"), at("2026-11-24 22:00"), "ada", "demo")]
-    (day,) = days_of(table("Tue 07:00-20:00"), asked, date(2026, 11, 24), 1)
+    (day,) = days_of(calendar(table("Tue 07:00-20:00"), "2026-11-24", asked=asked), 1)
     assert day.awake == [(7, 22)]
-    assert day.asked == [(18, 22)]
     assert day.reasons == ["Tue 07:00-20:00", "woken until Tue 24 Nov 22:00 by ada: demo"]
 
 
 def test_a_part_of_an_hour_is_half_a_block() -> None:
-    (day,) = days_of(table("Tue 07:30-09:00"), [], date(2026, 11, 24), 1)
+    (day,) = days_of(calendar(table("Tue 07:30-09:00"), "2026-11-24"), 1)
     assert bar(day) == "·" * 7 + "▌█" + "·" * 15
 
 
 def test_a_day_that_the_zone_skipped_is_not_shown() -> None:
-    shown = days_of(table("daily 08:00-18:00", zone="Pacific/Apia"), [], date(2011, 12, 29), 3)
+    shown = days_of(calendar(table("daily 08:00-18:00", zone="Pacific/Apia"), "2011-12-29", 3), 3)
     assert [day.day.day for day in shown] == [29, 31]
+
+
+def test_an_environment_without_hours_has_no_days() -> None:
+    assert days_of(CalendarView(0.0, LA, "production never sleeps", ()), 14) == []

@@ -11,15 +11,25 @@ from rich.console import Console
 from candlefish.capacity.calendar import agenda
 from candlefish.capacity.model import CapacityRecord, Nap, Note, Queued, Saved, Sleep
 from candlefish.catalog.model import Catalog
-from candlefish.cost.outlook import outlook
+from candlefish.views.model import CostView
+from candlefish.views.ports import Looking
+from candlefish.views.see_cost import see_cost
 from cli.capacity import capacity_view
-from cli.cost import Line, as_table, draw
+from cli.cost import draw
+from cli.screen.cost import cost_lines
+from lab.memory.capacity import MemoryCapacityStore
+from lab.memory.cost import MemoryBillStore
+from lab.memory.service import MemoryRecords
+from lab.memory.views import MemoryHistory
 from tests.support.bills import DEVELOPMENT, HOLIDAYS, PRODUCTION, STAGING, TABLES, ZONE, bill, moment
+from tests.support.clock import Clock
+from tests.support.release import FakeJournal
+from tests.support.screens import text
 
 NOW = moment("2026-08-20T13:00")
 
 
-def lines() -> list[Line]:
+def views() -> list[CostView]:
     envs = (DEVELOPMENT, PRODUCTION, STAGING)
     catalog = Catalog(
         services={},
@@ -28,15 +38,25 @@ def lines() -> list[Line]:
         policies={},
         calendars={"us": HOLIDAYS},
     )
-    seen = bill(NOW)
+    bills = MemoryBillStore()
+    bills.keep(bill(NOW))
     found = []
     for env in envs:
-        record = CapacityRecord(env.name)
+        store = None
         if env.name in TABLES:
             nights = agenda(TABLES[env.name], (), moment("2026-06-15T00:00"), NOW)
             naps = tuple(Nap(each.start, each.end) for each in nights if each.state == "asleep")
-            record = msgspec.structs.replace(record, naps=naps)
-        found.append(Line(env, seen, outlook(seen, env, catalog, record, NOW)))
+            store = MemoryCapacityStore(env.name)
+            store.record = msgspec.structs.replace(store.record, naps=naps)
+        looking = Looking(
+            env.name,
+            catalog,
+            MemoryRecords(),
+            MemoryHistory(FakeJournal().memory),
+            Clock(NOW),
+            capacity=store,
+        )
+        found.append(see_cost(looking=looking, bills=bills))
     return found
 
 
@@ -46,18 +66,19 @@ def printed(what: object) -> str:
     return console.export_text()
 
 
-def test_the_table_has_all_that_matters_for_each_environment() -> None:
-    text = printed(as_table(lines()))
-    for word in ("development", "production", "staging", "400-600", "800-1200", "Costs in 2026-08"):
-        assert word in text
-    rows = {cells[0]: cells for line in text.splitlines() if len(cells := line.replace("│", " ").split()) > 7}
-    assert rows["production"][-1] == "-"
-    assert float(rows["staging"][-1]) > 50
+def test_each_environment_says_all_that_matters() -> None:
+    told = {view.environment: text(cost_lines(view, 200, NOW, None)) for view in views()}
+    for words in ("2026-08: spent", "forecast", "likely", "target 800 to 1,200", "as billed until"):
+        assert words in told["production"]
+    assert "target 400 to 600" in told["staging"] and "saved" not in told["production"]
+    assert "asleep" in told["staging"]
+    saved = {view.environment: view.saved for view in views()}
+    assert saved["production"] is None and (saved["staging"] or 0) > 50
 
 
 def test_the_chart_is_drawn(tmp_path: Path) -> None:
     file = tmp_path / "cost.png"
-    draw(lines(), file)
+    draw(views(), file)
     assert file.read_bytes()[:4] == b"\x89PNG"
     assert file.stat().st_size > 20_000
 

@@ -13,12 +13,13 @@ import cli.steer
 from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.freeze import FreezesInForce
 from candlefish.release.model import AskedFreeze
-from candlefish.release.record import AskedFreezes
 from candlefish.release.steer_release import Steered
 from cli.__main__ import candlefish
 from cli.exits import Exit
 from cli.stack import Stack
+from cli.views import Views
 from tests.support.release_world import World
+from tests.support.views import sample_text
 
 
 class Sent(list[tuple[str, dict[str, Any]]]):
@@ -123,14 +124,16 @@ def test_a_freeze_is_asked_for_and_lifted(sent: Sent) -> None:
     assert {function for function, _ in sent} == {"freeze"}
 
 
-def test_what_is_frozen_is_listed(sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = AskedFreezes("production", 1, (AskedFreeze("", "an incident", "ada", 1.0, 4e9),))
-    monkeypatch.setattr(Stack, "freezes", lambda self: asked)
+def test_what_is_frozen_now_is_listed_as_the_calendar_has_it(
+    sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Views, "text", lambda self, path, **query: sample_text("calendar").encode())
     said = run("freeze").stdout
-    assert said.startswith("every service until 2096-10-02") and "by ada: an incident" in said
-    assert json.loads(run("freeze", "website", "--json").stdout)[0]["by"] == "ada"
-    monkeypatch.setattr(Stack, "freezes", lambda self: AskedFreezes("production"))
-    assert "nobody froze website" in run("freeze", "website").stdout
+    # That of the year's end has not begun.
+    assert said == "‖ frozen until 16:41 PST: website, by product-lead: checkout sale\n"
+    (day,) = json.loads(run("freeze", "website", "--json").stdout)["days"]
+    assert day["says"] == "website, by product-lead: checkout sale"
+    assert run("freeze", "mailer").stdout == "mailer is not frozen in production\n"
     assert sent == []
 
 

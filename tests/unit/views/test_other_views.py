@@ -15,10 +15,11 @@ from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Cost
 from candlefish.cost.model import Bill
 from candlefish.errors import InvalidInput
-from candlefish.failover.model import FailoverStep, Run
+from candlefish.failover.model import FailoverEntry, FailoverStep, Run
 from candlefish.release.model import AskedFreeze, ReleaseEntry
 from candlefish.release.record import add_freeze
 from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
+from candlefish.signals.record import Claim, GuardRecord, Mute
 from candlefish.views.entries import WORDS
 from candlefish.views.model import Reader
 from candlefish.views.ports import Looking, SignalsPortion
@@ -103,7 +104,7 @@ def logged(
 def test_a_signal_says_what_was_decided_or_why_it_was_refused(
     line: LoggedSignal, says: str, tone: str
 ) -> None:
-    (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([line])).signals
+    (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([line]), guard=GuardRecord).signals
     assert (view.says, view.tone) == (says, tone)
 
 
@@ -112,14 +113,48 @@ def test_signals_come_in_pages() -> None:
     history = MemorySignalHistory(lines)
     told, before = [], ""
     for _ in range(5):
-        page = see_signals(before, looking=looking(), signals=history)
+        page = see_signals(before, looking=looking(), signals=history, guard=GuardRecord)
         told += [view.name for view in page.signals]
         before = page.older
         if not before:
             break
     assert told == [f"a{n}" for n in reversed(range(120))]
     with pytest.raises(InvalidInput):
-        see_signals("<script>", looking=looking(), signals=history)
+        see_signals("<script>", looking=looking(), signals=history, guard=GuardRecord)
+
+
+def test_so_many_signals_come_as_are_wanted_and_the_next_page_goes_on_after_them() -> None:
+    history = MemorySignalHistory([logged(float(n + 1), f"a{n}") for n in range(9)])
+    page = see_signals("", "4", looking=looking(), signals=history, guard=GuardRecord)
+    more = see_signals(page.older, looking=looking(), signals=history, guard=GuardRecord)
+    assert [view.name for view in (*page.signals, *more.signals)] == [f"a{n}" for n in reversed(range(9))]
+    for wrong in ("0", "51", "x", "-1", "\u0663", "9" * 400):
+        with pytest.raises(InvalidInput, match="from 1 to 50"):
+            see_signals("", wrong, looking=looking(), signals=history, guard=GuardRecord)
+
+
+def test_the_first_page_says_what_is_muted_and_what_cools_down_and_no_other_asks() -> None:
+    now = Clock().at
+    guard = GuardRecord(
+        mutes=(Mute("*", "a load test", "developer", now + 60), Mute("service/x", "", "y", now - 1)),
+        claims=(
+            Claim("service/website", "rollback", "s1", now - 60, now + 30),
+            Claim("service/x", "hold", "s2", now - 60, now - 1),
+        ),
+    )
+    history = MemorySignalHistory([logged(1.0, action="hold"), logged(2.0)])
+    page = see_signals("", "1", looking=looking(), signals=history, guard=lambda: guard)
+    assert [(each.what, each.until, each.says) for each in page.left] == [
+        ("mute", now + 60, "everything is muted by developer: a load test"),
+        ("cooldown", now + 30, "rollback of service/website cools down"),
+    ]
+    assert [(view.about, view.acted) for view in page.signals] == [("service/website", False)]
+
+    def asked() -> GuardRecord:
+        raise AssertionError("a later page asks for the guard")
+
+    older = see_signals(page.older, looking=looking(), signals=history, guard=asked)
+    assert older.left == () and [view.acted for view in older.signals] == [True]
 
 
 # --- recovery
@@ -243,6 +278,42 @@ def test_a_failover_that_waits_for_people_comes_first() -> None:
     assert view.says == "the failover of database/main waits for people: the region is gone"
     assert view.tone == "warning"
     assert view.runs[0].kind == "failover"
+    assert view.runs[0].evidence["to"] == "us-east-1"
+    assert {"detect", "decide", "execute"} <= set(view.runs[0].evidence)
+
+
+def test_the_newest_failover_of_each_target_has_its_timeline_newest_first() -> None:
+    runs = MemoryRuns()
+    for epoch, target in ((1, "database/main"), (2, "database/main"), (1, "cache/sessions")):
+        made = Run(
+            "production",
+            target,
+            "database-in-region",
+            epoch,
+            (),
+            "developer",
+            "why",
+            100.0 * epoch,
+            "us-west-2",
+        )
+        runs.create(made)
+        runs.append(made, FailoverEntry(1.0, "requested", "by hand", "developer"))
+        runs.append(made, FailoverEntry(2.0, "step_done", "it is closed"))
+    view = recovery(runs=runs)
+    told = {run.id: [(each.word, each.by.name) for each in run.timeline] for run in view.runs}
+    assert told == {
+        "production.database.main.2": [("step done", "control-plane"), ("requested", "developer")],
+        "production.cache.sessions.1": [("step done", "control-plane"), ("requested", "developer")],
+        "production.database.main.1": [],
+    }
+
+
+def test_an_audit_says_what_passed_beside_what_is_to_be_done() -> None:
+    drills = MemoryDrills()
+    drills.store(audited("pass", "fail", "unknown"))
+    (run,) = recovery(drills).runs
+    assert [each["verdict"] for each in run.evidence["findings"]] == ["fail", "unknown"]
+    assert [each["subject"] for each in run.evidence["passed"]] == ["database/0"]
 
 
 # --- calendar
@@ -259,14 +330,14 @@ def test_production_never_sleeps_and_shows_its_freezes() -> None:
     assert see_calendar(looking=looking()).days == ()
 
 
-def test_a_week_of_a_schedule_is_shown_without_a_gap() -> None:
+def test_two_weeks_of_a_schedule_is_shown_without_a_gap() -> None:
     store = MemoryCapacityStore("staging")
     view = see_calendar(looking=looking("staging", capacity=store))
     assert view.zone == "America/Los_Angeles"
     stretches = [day for day in view.days if day.state in ("awake", "asleep")]
     assert {day.state for day in stretches} == {"awake", "asleep"}
     assert all(before.end == after.start for before, after in pairwise(stretches))
-    assert stretches[-1].end - stretches[0].start == 7 * DAY
+    assert stretches[-1].end - stretches[0].start == 14 * DAY
 
 
 def test_a_freeze_that_a_person_asked_for_is_in_the_calendar_with_the_name() -> None:
@@ -274,7 +345,9 @@ def test_a_freeze_that_a_person_asked_for_is_in_the_calendar_with_the_name() -> 
     freezes = MemoryFreezes("production")
     freezes.update(lambda r: add_freeze(r, AskedFreeze("website", "sale", "product-lead", now, now + 600)))
     view = see_calendar(looking=looking(freezes=freezes))
-    assert ("frozen", "website, by product-lead: sale") in [(day.state, day.says) for day in view.days]
+    assert ("frozen", "website, by product-lead: sale", "website") in [
+        (day.state, day.says, day.service) for day in view.days
+    ]
 
 
 # --- costs
@@ -303,6 +376,11 @@ def kept(found: Bill) -> MemoryBillStore:
 def test_a_forecast_inside_the_target_is_good_and_over_it_is_not() -> None:
     good = see_cost(looking=looking(), bills=kept(bill(30.0)))
     assert good.tone == "good" and good.says.endswith("inside 800 to 1,200")
+    assert (good.environment, good.saved, good.hours_asleep) == ("production", None, 0.0)
+    assert {each.spent for each in good.days} == {30.0} and {each.day[:7] for each in good.days} == {
+        good.month
+    }
+    assert good.likely_low is not None and good.forecast is not None and good.likely_low <= good.forecast
     bad = see_cost(looking=looking(), bills=kept(bill(60.0)))
     assert bad.tone == "bad" and "over the 1,200 of the target" in bad.says
 

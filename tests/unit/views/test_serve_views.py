@@ -28,10 +28,10 @@ def filled(row: ViewRoute) -> str:
 @pytest.mark.parametrize("row", VIEW_ROUTES, ids=lambda row: row.view)
 def test_an_address_is_a_use_case_with_what_it_takes(row: ViewRoute) -> None:
     cases = Views()
-    query = "before=p-2" if "before" in row.takes else ""
+    query = "&".join(f"{each.name}=p-2" for each in row.query if each.name in ("before", "limit"))
     answered = look(filled(row), query=query, cases=cases)
     assert answered.status_code == 200
-    said = {"service": "backend-api", "release": "r-1", "before": "p-2", "reader": READER}
+    said = {"service": "backend-api", "release": "r-1", "before": "p-2", "limit": "p-2", "reader": READER}
     assert cases.asked == [(row.view, tuple(said[name] for name in row.takes))]
     assert isinstance(read(answered, row.shows), row.shows)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from candlefish.adapters.table.drills import DynamoDrills
     from candlefish.adapters.table.failovers import DynamoRuns
     from candlefish.adapters.table.history import DynamoHistory, DynamoSignalHistory
+    from candlefish.adapters.table.signals import DynamoGuards
     from candlefish.catalog.roles import Caller
     from candlefish.release.model import Release
     from candlefish.traffic.movers import Movers
@@ -111,10 +112,12 @@ class Views:
 
         return see_timeline(release, before, looking=looking())
 
-    def signals(self, before: str = "") -> SignalsPage:
+    def signals(self, before: str = "", limit: str = "") -> SignalsPage:
         from candlefish.views.see_signals import see_signals
 
-        return see_signals(before, looking=looking(), signals=signal_history())
+        return see_signals(
+            before, limit, looking=looking(), signals=signal_history(), guard=signal_guard().get
+        )
 
     def recovery(self) -> RecoveryView:
         from candlefish.views.see_recovery import see_recovery
@@ -167,7 +170,7 @@ def words_of(release: Release) -> str:
 
 def served() -> Views:
     """All views, for who serves them: what they are made from is built at the start, and not while somebody waits."""
-    looking(), failovers(), drills_and_audits(), kept_bills(), signal_history()
+    looking(), failovers(), drills_and_audits(), kept_bills(), signal_history(), signal_guard()
     return views()
 
 
@@ -234,6 +237,13 @@ def signal_history() -> DynamoSignalHistory:
     from candlefish.adapters.table.history import DynamoSignalHistory
 
     return DynamoSignalHistory(client("dynamodb"), table(), environment())
+
+
+@cache
+def signal_guard() -> DynamoGuards:
+    from candlefish.adapters.table.signals import DynamoGuards
+
+    return DynamoGuards(client("dynamodb"), table(), environment())
 
 
 @cache

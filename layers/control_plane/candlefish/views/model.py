@@ -111,7 +111,9 @@ class StepView(msgspec.Struct, frozen=True):
 class Left(msgspec.Struct, frozen=True):
     """Time that runs: what ends, when at the latest or by what is known now, and what happens then."""
 
-    what: Literal["step", "judge", "bake", "approval", "hold", "freeze", "window", "sleep", "lease"]
+    what: Literal[
+        "step", "judge", "bake", "approval", "hold", "freeze", "window", "sleep", "lease", "mute", "cooldown"
+    ]
     until: float
     says: str
 
@@ -363,7 +365,11 @@ class TimelinePage(Page, frozen=True):
 
 
 class SignalView(msgspec.Struct, frozen=True):
-    """A signal: what it said, what was decided and done, or refused and why."""
+    """A signal: what it said, what was decided and done, or refused and why.
+
+    `about` is its subject with its kind, as `mute` takes it (service/website); `acted` whether it led to something, and
+    `count` how many alerts the line stands for.
+    """
 
     at: float
     name: str
@@ -376,10 +382,17 @@ class SignalView(msgspec.Struct, frozen=True):
     reason: str
     release: str = ""
     evidence: dict[str, Any] = {}
+    about: str = ""
+    acted: bool = False
+    count: int = 1
 
 
 class SignalsPage(Page, frozen=True):
+    """Signals, newest first. The first page says as well why nothing acts by itself, what is muted, and what cools down."""
+
     signals: tuple[SignalView, ...] = ()
+    automation_off: str = ""
+    left: tuple[Left, ...] = ()
 
 
 class ObjectiveView(msgspec.Struct, frozen=True):
@@ -394,7 +407,10 @@ class ObjectiveView(msgspec.Struct, frozen=True):
 
 
 class RunView(msgspec.Struct, frozen=True):
-    """A failover or drill: what it was about, how it ended, what it measured."""
+    """A failover, drill or audit: what it was about, how it ended, what it measured.
+
+    The newest failover of each target has its timeline, newest first.
+    """
 
     id: str
     kind: Literal["failover", "drill", "audit"]
@@ -406,6 +422,7 @@ class RunView(msgspec.Struct, frozen=True):
     rto: float | None = None
     rpo: float | None = None
     evidence: dict[str, Any] = {}
+    timeline: tuple[EntryView, ...] = ()
 
 
 class RecoveryView(msgspec.Struct, frozen=True):
@@ -420,12 +437,13 @@ class RecoveryView(msgspec.Struct, frozen=True):
 
 
 class DayView(msgspec.Struct, frozen=True):
-    """A stretch of the calendar: awake, asleep or frozen, and why."""
+    """A stretch of the calendar: awake, asleep or frozen, and why. `service` is what is frozen; empty where everything is."""
 
     start: float
     end: float
     state: Literal["awake", "asleep", "frozen"]
     says: str
+    service: str = ""
 
 
 class CalendarView(msgspec.Struct, frozen=True):
@@ -438,8 +456,19 @@ class CalendarView(msgspec.Struct, frozen=True):
     left: tuple[Left, ...] = ()
 
 
+class SpentView(msgspec.Struct, frozen=True):
+    """What a day (ISO 8601, UTC) cost, in dollars."""
+
+    day: str
+    spent: float
+
+
 class CostView(msgspec.Struct, frozen=True):
-    """What an environment costs this month, in dollars, against its target."""
+    """What an environment costs this month, in dollars, against its target.
+
+    `advice` is what is to be done about it and why, `notes` are what the forecast rests on, `days` those of the month that
+    the bill shows.
+    """
 
     now: float
     says: str
@@ -450,6 +479,17 @@ class CostView(msgspec.Struct, frozen=True):
     high: float | None
     saved: float | None
     at: float
+    environment: str = ""
+    # As 2026-11.
+    month: str = ""
+    # Where the forecast is likely to end, and how much of the target's upper end it is.
+    likely_low: float | None = None
+    likely_high: float | None = None
+    share: float | None = None
+    hours_asleep: float = 0.0
+    advice: str = ""
+    notes: tuple[str, ...] = ()
+    days: tuple[SpentView, ...] = ()
 
 
 class AuditLine(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 BEFORE = Parameter("before", "Where the page before this one ended: its `older`.")
 SERVICES = Parameter("services", "Names of services with commas between: only these. All without it.")
+LIMIT = Parameter("limit", "How many at most, from 1 to 50; 50 without it.")
 
 ONLY = Parameter("only", "`here`: the environment that answers, without the others of its catalog.")
 
@@ -98,9 +99,9 @@ VIEW_ROUTES = (
         "/v1/signals",
         "signals",
         SignalsPage,
-        "Signals and what was decided, newest first.",
-        ("before",),
-        (BEFORE,),
+        "Signals and what was decided, newest first; what is muted, and what cools down.",
+        ("before", "limit"),
+        (BEFORE, LIMIT),
     ),
     ViewRoute(
         "/v1/recovery",

@@ -6,7 +6,7 @@ from candlefish.capacity.model import CapacityRecord
 from candlefish.cost.model import CostOutlook
 from candlefish.cost.outlook import outlook
 from candlefish.cost.ports import BillStore
-from candlefish.views.model import CostView, Tone
+from candlefish.views.model import CostView, SpentView, Tone
 from candlefish.views.ports import Looking
 from candlefish.views.words import DAY, spelled
 
@@ -23,7 +23,7 @@ def see_cost(*, looking: Looking, bills: BillStore) -> CostView:
     bill = bills.read()
     if bill is None:
         says = "no bill was read yet: the next one is tomorrow morning"
-        return CostView(now, says, "unknown", None, None, low, high, None, 0.0)
+        return CostView(now, says, "unknown", None, None, low, high, None, 0.0, environment.name)
     record = looking.capacity.get() if looking.capacity else CapacityRecord(environment.name)
     seen = outlook(bill, environment, looking.catalog, record, now)
     says, tone = _says(seen, low, high)
@@ -37,8 +37,21 @@ def see_cost(*, looking: Looking, bills: BillStore) -> CostView:
         seen.forecast.total,
         low,
         high,
-        seen.savings.amount,
+        None if environment.production else seen.savings.amount,
         bill.fetched_at,
+        environment.name,
+        seen.forecast.month,
+        seen.forecast.low,
+        seen.forecast.high,
+        seen.decision.evidence.get("share"),
+        seen.savings.hours_asleep,
+        seen.decision.reason,
+        seen.forecast.notes,
+        tuple(
+            SpentView(day, costs.get(environment.name, 0.0))
+            for day, costs in sorted(bill.days.items())
+            if day.startswith(seen.forecast.month)
+        ),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from candlefish.backups.evidence import data_age, restore_time
 from candlefish.backups.model import AuditReport
 from candlefish.backups.ports import AuditReports, Drills
@@ -10,21 +12,25 @@ from candlefish.catalog.model import Environment
 from candlefish.failover.evidence import measure_run
 from candlefish.failover.model import Run
 from candlefish.failover.ports import Runs
-from candlefish.views.model import WORST_FIRST, ObjectiveView, RecoveryView, RunView, Tone
+from candlefish.views.model import WORST_FIRST, EntryView, ObjectiveView, RecoveryView, RunView, Tone
+from candlefish.views.people import who_is
 from candlefish.views.ports import Looking
 from candlefish.views.words import DAY, lasting, listing, many, spelled
 
 # A drill or an audit that is older says nothing of today.
 DRILL_OLD, AUDIT_OLD = 40 * DAY, 2 * DAY
-# How many failovers and drills are shown.
-RUNS = 10
+# How many failovers and drills are shown, and entries of a failover.
+RUNS, ENTRIES = 20, 100
 
 
 def see_recovery(*, looking: Looking, runs: Runs, drills: Drills, audits: AuditReports) -> RecoveryView:
     """Recovery as it was shown to work, or not; what nobody tried is unknown."""
     now, environment = looking.now(), looking.catalog.environment(looking.environment)
     drilled, moved, audit = drills.recent(RUNS), runs.recent(limit=RUNS), audits.latest()
-    told = [_of_drill(drill) for drill in drilled] + [_of_failover(run) for run in moved]
+    told = [_of_drill(drill) for drill in drilled] + [_of_failover(run, looking) for run in moved]
+    newest = {run.target: run for run in reversed(moved)}
+    timelines = {run.id: _timeline(run, runs, looking) for run in newest.values()}
+    told = [replace(each, timeline=timelines.get(each.id, ())) for each in told]
     if audit:
         told.append(_of_audit(audit))
     shown = sorted(told, key=lambda run: -run.started_at)
@@ -124,7 +130,7 @@ def _of_drill(drill: Drill) -> RunView:
     )
 
 
-def _of_failover(run: Run) -> RunView:
+def _of_failover(run: Run, looking: Looking) -> RunView:
     measured = measure_run(run)
     words: dict[str, tuple[str, Tone]] = {
         "awaiting_approval": ("waits for people", "warning"),
@@ -146,10 +152,31 @@ def _of_failover(run: Run) -> RunView:
         rpo=measured.rpo,
         evidence={
             "plan": run.plan,
-            "by": run.requested_by,
+            "to": run.to,
+            "by": who_is(run.requested_by, looking.catalog, looking.environment).name,
+            "detect": measured.detect,
+            "decide": measured.decide,
+            "execute": measured.execute,
             "steps": measured.steps,
             "rpo_from": measured.rpo_source,
         },
+    )
+
+
+def _timeline(run: Run, runs: Runs, looking: Looking) -> tuple[EntryView, ...]:
+    """The newest entries of a failover, newest first."""
+    found = sorted(runs.entries(run), key=lambda entry: entry.at, reverse=True)[:ENTRIES]
+    return tuple(
+        EntryView(
+            entry.at,
+            entry.kind,
+            entry.kind.replace("_", " "),
+            "info",
+            entry.reason,
+            who_is(entry.by, looking.catalog, looking.environment),
+            entry.evidence,
+        )
+        for entry in found
     )
 
 
@@ -166,6 +193,10 @@ def _of_audit(audit: AuditReport) -> RunView:
         for finding in audit.findings
         if finding.verdict != "pass"
     ]
-    return RunView(
-        "audit", "audit", audit.environment, says, tone, audit.at, audit.at, evidence={"findings": wrong}
-    )
+    passed = [
+        {"subject": finding.subject, "rule": finding.rule, "reason": finding.reason}
+        for finding in audit.findings
+        if finding.verdict == "pass"
+    ]
+    evidence = {"findings": wrong, "passed": passed}
+    return RunView("audit", "audit", audit.environment, says, tone, audit.at, audit.at, evidence=evidence)

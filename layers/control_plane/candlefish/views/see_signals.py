@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from candlefish.automation import why_off
+from candlefish.bounds import legible
+from candlefish.errors import InvalidInput
 from candlefish.signals.model import LoggedSignal
-from candlefish.views.model import SignalsPage, SignalView, Tone
+from candlefish.signals.record import EVERYTHING, GuardRecord
+from candlefish.views.model import Left, SignalsPage, SignalView, Tone
+from candlefish.views.people import who_is
 from candlefish.views.ports import Looking, SignalHistory
 
-# How many signals come at once.
+# How many signals come at once, at most.
 SIGNALS = 50
 _DONE = {
     "rollback": "its release is rolled back",
@@ -22,16 +31,56 @@ _OUTCOMES = {
 }
 
 
-def see_signals(before: str = "", *, looking: Looking, signals: SignalHistory) -> SignalsPage:
-    """Part of the log of signals, newest first; `before` is where another part went on.
+def see_signals(
+    before: str = "",
+    limit: str = "",
+    *,
+    looking: Looking,
+    signals: SignalHistory,
+    guard: Callable[[], GuardRecord],
+) -> SignalsPage:
+    """Part of the log of signals, newest first; `before` is where another part went on, `limit` how many are wanted.
 
     Raises
     ------
     InvalidInput
-        `before` is none of ours.
+        `before` is none of ours, or `limit` no number of signals.
     """
-    found = signals.lines(SIGNALS, looking.now(), before)
-    return SignalsPage(found.older, tuple(signal_view(line) for line in found.lines))
+    found = signals.lines(_wanted(limit), looking.now(), before)
+    page = SignalsPage(found.older, tuple(signal_view(line) for line in found.lines))
+    if before:
+        return page
+    off = why_off(looking.switchboard) if looking.switchboard else ""
+    return replace(page, automation_off=off, left=_barred(guard(), looking))
+
+
+def _wanted(limit: str) -> int:
+    if not limit:
+        return SIGNALS
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= SIGNALS):
+        raise InvalidInput(f"limit must be a number from 1 to {SIGNALS}, and is {legible(limit[:20])!r}")
+    return int(limit)
+
+
+def _barred(guard: GuardRecord, looking: Looking) -> tuple[Left, ...]:
+    """What is muted, and what may not be done again yet."""
+    now = looking.now()
+    muted = [
+        Left(
+            "mute",
+            mute.until,
+            f"{'everything' if mute.about == EVERYTHING else mute.about} is muted by "
+            f"{who_is(mute.by, looking.catalog, looking.environment).name}: {mute.reason}",
+        )
+        for mute in guard.mutes
+        if mute.until > now
+    ]
+    cooling = [
+        Left("cooldown", claim.until, f"{claim.action} of {claim.about} cools down")
+        for claim in guard.claims
+        if claim.until > now
+    ]
+    return (*muted, *cooling)
 
 
 def signal_view(line: LoggedSignal) -> SignalView:
@@ -55,6 +104,9 @@ def signal_view(line: LoggedSignal) -> SignalView:
         reason=decision.reason,
         release=decision.release,
         evidence={"summary": signal.alert.summary, "do": signal.do, "by": signal.rule, **decision.evidence},
+        about=signal.about,
+        acted=decision.action != "none",
+        count=line.count,
     )
 
 

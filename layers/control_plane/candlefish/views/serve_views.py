@@ -65,7 +65,7 @@ def serve_views(
         row, named = _row(request.raw_path)
         asked = _asked(request, row)
         reader = Reader(caller.principal, caller.person, caller.roles)
-        said = {**named, "before": "", **asked, "reader": reader}
+        said = {**named, "before": "", "limit": "", **asked, "reader": reader}
         # Side by side with this one. Who shows no token but signs with IAM asks each of them himself.
         beside = row.view == "fleet" and request.bearer and asked.get(ONLY.name) != "here"
         collect = others(request.bearer) if beside else None
