@@ -14,7 +14,7 @@ from candlefish.signals.model import BearerToken, KnownAlert, LoggedSignal
 from candlefish.signals.notification import Notification
 from candlefish.signals.ports import GuardChanged
 from candlefish.signals.record import GuardRecord
-from lab.memory.store import Store, kept, sortable
+from lab.memory.store import Store, kept
 
 
 class MemoryGuards(Store):
@@ -74,11 +74,6 @@ class MemorySignalLog(Store):
             before = self.known.get(each.fingerprint)
             if before is None or before.as_of <= each.as_of:
                 self.known[each.fingerprint] = kept(each)
-
-    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
-        """The newest lines, newest first."""
-        found = (line for line in self.lines if sortable(line.at) >= sortable(since))
-        return [kept(line) for line in sorted(found, key=lambda line: -sortable(line.at))[:limit]]
 
     def gates(self) -> list[str]:
         """Which gate each line was refused by, in the order of writing."""

@@ -10,7 +10,7 @@ from candlefish.release.model import SeenWindow
 from candlefish.signals.model import LoggedSignal
 from candlefish.views.ports import EntriesPortion, Glance, Portion, SignalsPortion
 from lab.memory.release import MemoryApprovals, MemoryJournalStore, MemoryLooks
-from lab.memory.store import sortable
+from lab.memory.store import kept, sortable
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class MemorySignalHistory:
         oldest = sorted(self.logged, key=lambda line: line.at)
         keyed = [(f"{sortable(line.at):020d}#{n:08d}", line) for n, line in enumerate(oldest)]
         lines, older = part_of(keyed, limit, before)
-        return SignalsPortion(tuple(lines), older)
+        return SignalsPortion(tuple(kept(line) for line in lines), older)
 
 
 def part_of(keyed: Sequence[tuple[str, T]], limit: int, before: str) -> tuple[list[T], str]:

@@ -191,7 +191,6 @@ class Stretch(msgspec.Struct, frozen=True):
     end: float
     state: State
     reason: str
-    overridden: bool = False
 
 
 def agenda(
@@ -205,7 +204,7 @@ def agenda(
         if stretches and (stretches[-1].state, stretches[-1].reason) == (answer.state, answer.reason):
             stretches[-1] = msgspec.structs.replace(stretches[-1], end=finish)
         elif begin < finish:
-            stretches.append(Stretch(begin, finish, answer.state, answer.reason, answer.overridden))
+            stretches.append(Stretch(begin, finish, answer.state, answer.reason))
     return stretches
 
 

@@ -191,35 +191,6 @@ class DynamoSignalLog:
             ExpressionAttributeValues={":as_of": {"N": f"{seen.as_of:.6f}"}},
         )
 
-    def recent(self, limit: int, since: float = 0.0) -> list[LoggedSignal]:
-        lines: list[LoggedSignal] = []
-        day, oldest = time.time(), max(since, time.time() - KEEP_LOG)
-        while len(lines) < limit and day >= oldest - DAY:
-            lines += self._of_day(day, limit - len(lines), since)
-            day -= DAY
-        return lines
-
-    def _of_day(self, at: float, limit: int, since: float) -> list[LoggedSignal]:
-        pk = keys.SIGNAL_LOG.partition(environment=self._environment, day=_day(at))
-        arguments: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk >= :since",
-            "ExpressionAttributeValues": {":pk": {"S": pk}, ":since": {"S": sortable(since)}},
-            "ScanIndexForward": False,
-            "Limit": limit,
-        }
-        items: list[dict[str, Any]] = []
-        with aws_call("reading the log of signals"):
-            while len(items) < limit:
-                page = self._client.query(**arguments)
-                items += page["Items"]
-                if "LastEvaluatedKey" not in page:
-                    break
-                arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return readable_bodies(
-            keys.SIGNAL_LOG, items[:limit], LoggedSignal, what="a line of the log of signals"
-        )
-
     def seen_key(self, fingerprint: str) -> dict[str, Any]:
         return keys.ALERT.key(environment=self._environment, fingerprint=fingerprint)
 
