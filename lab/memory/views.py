@@ -68,6 +68,11 @@ class MemorySignalHistory:
         lines, older = part_of(keyed, limit, before)
         return SignalsPortion(tuple(kept(line) for line in lines), older)
 
+    def lately(self, limit: int, now: float, since: float) -> SignalsPortion:
+        found = self.lines(limit, now)
+        lines = tuple(line for line in found.lines if line.at >= since)
+        return SignalsPortion(lines, found.older if len(lines) == limit else "")
+
 
 def part_of(keyed: Sequence[tuple[str, T]], limit: int, before: str) -> tuple[list[T], str]:
     """The newest of what is sorted by key, before a cursor, and the next cursor."""

@@ -189,3 +189,49 @@ def test_the_log_of_signals_goes_back_over_days(kind: str, request: pytest.Fixtu
         if not before:
             break
     assert told == [f"alarm-{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("kind", ["fake", "dynamodb"])
+def test_the_newest_of_the_log_come_together_whatever_days_they_are_of(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    lines = [logged(NOW - 3600.0 * n, f"alarm-{n}") for n in range(40)]
+    history: Any
+    if kind == "fake":
+        history = MemorySignalHistory(lines)
+    else:
+        client = request.getfixturevalue("dynamodb")
+        DynamoSignalLog(client, TABLE, "production").append(lines, ())
+        history = DynamoSignalHistory(client, TABLE, "production")
+
+    def names(limit: int, back: float) -> tuple[list[str], bool]:
+        found = history.lately(limit, NOW + 1, NOW - back)
+        return [line.signal.name for line in found.lines], bool(found.older)
+
+    assert names(100, 26 * 3600.0) == ([f"alarm-{n}" for n in range(27)], False)
+    assert names(5, 26 * 3600.0) == ([f"alarm-{n}" for n in range(5)], True)
+    assert names(25, 26 * 3600.0) == ([f"alarm-{n}" for n in range(25)], True), "of two days"
+    assert names(40, 100 * 3600.0) == ([f"alarm-{n}" for n in range(40)], False)
+    assert names(100, 0.0) == (["alarm-0"], False)
+
+
+def test_of_days_that_are_over_the_log_is_read_once(dynamodb: Any) -> None:
+    log = DynamoSignalLog(dynamodb, TABLE, "production")
+    log.append([logged(NOW - 3600.0 * n, f"alarm-{n}") for n in range(26)], ())
+    history, days = DynamoSignalHistory(dynamodb, TABLE, "production"), list[str]()
+
+    def count(params: Any, **_: Any) -> None:
+        days.append(params["ExpressionAttributeValues"][":pk"]["S"].rpartition("#")[2])
+
+    dynamodb.meta.events.register("before-parameter-build.dynamodb.Query", count)
+    for _ in range(3):
+        assert len(history.lately(100, NOW, NOW - 26 * 3600.0).lines) == 26
+    assert days == ["2026-11-30", "2026-11-29", "2026-11-30", "2026-11-30"]
+    log.append([logged(NOW + 60, "new")], ())
+    assert history.lately(100, NOW + 60, NOW - 3600.0).lines[0].signal.name == "new"
+    days.clear()
+    # A quarter of an hour after midnight somebody may still write a line of the day before.
+    midnight = NOW // 86400 * 86400 + 86400
+    for at in (midnight + 60, midnight + 120, midnight + 1000, midnight + 1060):
+        history.lately(100, at, at - 3600.0)
+    assert days == ["2026-12-01", "2026-11-30"] * 3 + ["2026-12-01"]

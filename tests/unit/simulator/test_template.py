@@ -96,7 +96,10 @@ def test_rules_lead_from_events_to_targets(production: Stack) -> None:
     assert (died.to.retries, died.to.event_age) == (3, 600)
     (alarms,) = [rule for rule in production.rules if rule.name == "AlarmRule"]
     assert alarms.to.target == production.queue.arn
-    assert alarms.pattern["detail"]["alarmName"] == [{"prefix": "candlefish/production/"}]
+    assert alarms.pattern["detail"]["alarmName"] == [
+        {"prefix": "candlefish/production/"},
+        {"prefix": "candlefish-control-plane-production-"},
+    ]
 
 
 def test_schedules_that_are_off_are_not_there(production: Stack) -> None:

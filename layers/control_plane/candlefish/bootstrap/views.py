@@ -207,6 +207,7 @@ def looking() -> Looking:
     return found._replace(
         rules=recent_rules(),
         runs=failovers(),
+        signals=signal_history(),
         workloads=workloads() if settings.cluster_name else None,
         switchboard=switchboard(),
     )

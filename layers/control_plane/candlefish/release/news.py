@@ -117,8 +117,23 @@ QUIET = frozenset({"shifted", "judged", "window_closed", "record_rebuilt"})
 PUBLISHED = frozenset({*NEWS, *QUIET})
 
 
+# What is found about records that only a person can put right.
+RecordFinding = Literal[
+    "record-unreadable",
+    "record-older-than-world",
+    "record-missing",
+    "record-differs",
+    "drift-not-repaired",
+    "automation-off",
+    "rule-in-front",
+    "load-balancer-changed",
+    "rollback-overdue",
+    "cluster-differs",
+]
+
+
 def record_finding(
-    name: str, environment: str, service: str, summary: str, now: float
+    name: RecordFinding, environment: str, service: str, summary: str, now: float
 ) -> tuple[str, dict[str, Any]]:
     """A finding (kind and detail) about what only a person can put right: a new one each hour, while it lasts.
 

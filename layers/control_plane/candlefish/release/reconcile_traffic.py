@@ -22,7 +22,7 @@ from candlefish.ports import EventPublisher, Executions, Meter, Now, Switchboard
 from candlefish.release.drift import changed_by_others, to_settle, weights_settle_at
 from candlefish.release.journal import Journal
 from candlefish.release.model import ReleaseEntry
-from candlefish.release.news import record_finding
+from candlefish.release.news import RecordFinding, record_finding
 from candlefish.release.traffic_facts import (
     BY_TURNS,
     ENOUGH,
@@ -90,7 +90,7 @@ def reconcile_traffic(
     """
     found: list[Repair] = []
 
-    def tell(name: str, service: str, summary: str) -> None:
+    def tell(name: RecordFinding, service: str, summary: str) -> None:
         events.publish(*record_finding(name, environment, service, summary, now()))
 
     known = records.all()
@@ -207,7 +207,7 @@ def in_turn(records: Iterable[ServiceRecord], now: float) -> list[ServiceRecord]
 
 
 # What people are told of, once an hour, as a finding of this name.
-TOLD = {
+TOLD: dict[str, RecordFinding] = {
     "repair_refused": "drift-not-repaired",
     "quarantine": "record-older-than-world",
     "left_alone": "automation-off",

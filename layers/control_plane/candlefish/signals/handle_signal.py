@@ -22,6 +22,7 @@ from candlefish.service.record import ServiceRecord, add_hold, lift_hold
 from candlefish.signals.classify import classify
 from candlefish.signals.decide import SignalFacts, asks_switch, continued, decide_signal, storm_of
 from candlefish.signals.model import (
+    NO_NEWS,
     PASSIVE,
     Delivery,
     KnownAlert,
@@ -39,8 +40,6 @@ from candlefish.signals.record import (
 from candlefish.signals.taking_back import response_to, take_users_back
 from candlefish.signals.telling import FLOOD, claim_tellings
 
-# After these refusals nothing new is known of the alert.
-NO_NEWS = frozenset({"stale", "order", "duplicate", "scope"})
 # What changes something, and is counted as such.
 ACTIONS = frozenset({"rollback", "hold", "failover"})
 

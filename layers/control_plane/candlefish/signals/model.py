@@ -106,6 +106,8 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{HOLD_PREFIX}{self.alert.fingerprint}"
 
 
+# Refusals of what is no news of an alert: another message of it counts.
+NO_NEWS: frozenset[Gate] = frozenset({"stale", "order", "duplicate", "scope"})
 # What a signal may lead to that changes nothing in the world.
 PASSIVE = frozenset({"notify", "nothing"})
 # Holds that signals placed; people's holds have other keys and no signal lifts them.

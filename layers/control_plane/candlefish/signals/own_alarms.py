@@ -19,6 +19,8 @@ from candlefish.signals.notification import (
 
 ALARM_STATE = "CloudWatch Alarm State Change"
 PREFIX = "candlefish-control-plane-{environment}-"
+# The rule of the catalog's defaults that lets them stand in the log of signals, and lead to nothing.
+OWN_ALARM_RULE = "own-alarm"
 
 
 class OwnAlarm(msgspec.Struct, frozen=True):
@@ -54,11 +56,16 @@ OWN_ALARMS: dict[str, OwnAlarm] = {
 }
 
 
+def own_alarm_called(name: str, environment: str) -> str:
+    """Which of the control plane's own an alarm is, by its name in CloudWatch; that name where it is none."""
+    return name.removeprefix(PREFIX.format(environment=environment))
+
+
 def own_alarm_of(detail: Detail, places: ConsoleLinks) -> Notification | None:
     """The message of a change of state; None for an alarm that is not the control plane's own, or knows nothing new."""
     environment = places.environment
     name = str(detail.get("alarmName", ""))
-    which = OWN_ALARMS.get(name.removeprefix(PREFIX.format(environment=environment)))
+    which = OWN_ALARMS.get(own_alarm_called(name, environment))
     state, before = mapping(detail.get("state")), mapping(detail.get("previousState"))
     rings, rang = state.get("value") == "ALARM", before.get("value") == "ALARM"
     if which is None or not (rings or (rang and state.get("value") == "OK")):

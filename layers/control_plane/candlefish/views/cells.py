@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from candlefish.catalog.model import Catalog
@@ -180,17 +182,17 @@ def _with_release(
         step=view.step,
         steps=len(view.steps),
         left=view.left[0] if view.left else None,
-        needs_person=view.question is not None,
         last=_last(facts, view),
     )
-    return cell, needs_of(view, facts)
+    needs = needs_of(view, facts)
+    return msgspec.structs.replace(cell, needs_person=bool(needs)), needs
 
 
 def needs_of(view: ReleaseView, facts: ReleaseFacts) -> tuple[NeedView, ...]:
-    """What of a release under way needs a person: an answer."""
+    """What of a release under way needs a person: an answer, or an end of what a person paused."""
     question = view.question
     if question is None:
-        return ()
+        return _paused(view, facts)
     asked = facts.question
     since = facts.record.holder.since if facts.record and facts.record.holder else facts.now
     says = f"{view.service} {view.new.label} waits for an answer by {people_words(question.may_answer)}: {question.asks}"
@@ -210,6 +212,22 @@ def needs_of(view: ReleaseView, facts: ReleaseFacts) -> tuple[NeedView, ...]:
             command,
         ),
     )
+
+
+def _paused(view: ReleaseView, facts: ReleaseFacts) -> tuple[NeedView, ...]:
+    """What nobody but a person lets go on. Holds of signals end with their signals."""
+    record = facts.record
+    pauses = [hold for hold in record.holds if hold.is_pause] if record and facts.holds_it else []
+    if not pauses:
+        return ()
+    why = "; ".join(dict.fromkeys(f"{hold.by}: {hold.reason}" for hold in pauses))
+    says = f"{view.service} {view.new.label} is paused until somebody lets it go on ({why})"
+    command = f'candlefish resume {view.id} -e {view.environment} --reason "..."'
+    since = min(hold.since for hold in pauses)
+    need = NeedView(
+        since, "warning", says, view.environment, view.service, view.id, None, view.actions, command
+    )
+    return (need,)
 
 
 def unreadable_cell(
@@ -288,6 +306,21 @@ def failover_need(run: Run) -> NeedView:
         run.environment,
         command=f"candlefish failover {run.target} -e {run.environment} {'--plan' if stopped else '--approve'}",
     )
+
+
+def waking_need(around: Surroundings, environment: str) -> NeedView:
+    """An environment that does not come up by itself."""
+    says = f"{environment} is not awake, and was to be: {around.not_awake}"
+    command = f"candlefish capacity show -e {environment}"
+    return NeedView(around.not_awake_since, "bad", says, environment, command=command)
+
+
+def marked(cell: ServiceCell, needs: Sequence[NeedView]) -> ServiceCell:
+    """A service of which a signal needs a person: it is not shown as well."""
+    if not any(need.service == cell.service for need in needs):
+        return cell
+    tone: Tone = "warning" if cell.tone in ("good", "info") else cell.tone
+    return msgspec.structs.replace(cell, tone=tone, needs_person=True)
 
 
 def newest_first(needs: list[NeedView]) -> tuple[NeedView, ...]:

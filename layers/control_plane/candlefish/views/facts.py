@@ -10,6 +10,7 @@ from candlefish.failover.model import Run
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.service.model import Slot
 from candlefish.service.record import ServiceRecord
+from candlefish.signals.model import LoggedSignal
 from candlefish.views.model import PodsView
 
 
@@ -34,6 +35,11 @@ class Surroundings(msgspec.Struct, frozen=True):
     freezes: tuple[FrozenNow, ...] = ()
     # Failovers that wait for people.
     waiting: tuple[Run, ...] = ()
+    # The newest lines of the log of signals, newest first.
+    signals: tuple[LoggedSignal, ...] = ()
+    # Why an environment that is to be awake is not after a try, and since when that is wanted.
+    not_awake: str = ""
+    not_awake_since: float = 0.0
     unknown: tuple[str, ...] = ()
 
     def freeze_of(self, service: str) -> FrozenNow | None:

@@ -8,11 +8,13 @@ from candlefish.catalog.model import Catalog
 from candlefish.service.record import AllRecords, ServiceRecord
 from candlefish.views.cells import (
     failover_need,
+    marked,
     newest_first,
     owner_in,
     service_cell,
     sleep_left,
     unreadable_cell,
+    waking_need,
 )
 from candlefish.views.facts import Surroundings
 from candlefish.views.look import glanced_facts
@@ -26,6 +28,7 @@ from candlefish.views.model import (
     ServiceCell,
     Tone,
 )
+from candlefish.views.needs import signal_needs
 from candlefish.views.ports import Glance
 from candlefish.views.words import many
 
@@ -55,12 +58,18 @@ def fleet_view(
         cells.append(cell)
         needs.append(need)
     needs += [failover_need(run) for run in around.waiting]
+    if around.not_awake:
+        needs.append(waking_need(around, environment))
+    astray = {record.service for record in known if record.remnant}
+    of_signals = signal_needs(around.signals, environment, astray, now)
+    needs += of_signals
     there = {cell.service for cell in cells}
     cells += [
         ServiceCell(environment, name, "not onboarded", "info", owner=owner_in(name, catalog))
         for name in catalog.services
         if name not in there
     ]
+    cells = [marked(cell, of_signals) for cell in cells]
     column = _column(cells, needs, around, catalog, environment, now)
     unreadable = [f"{id}: {glance.unreadable}" for id, glance in glances.items() if glance.unreadable]
     return FleetView(

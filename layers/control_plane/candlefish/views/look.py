@@ -8,6 +8,8 @@ import msgspec
 
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
+from candlefish.capacity.model import UNFINISHED, CapacityRecord
+from candlefish.capacity.news import abridged
 from candlefish.errors import ControlPlaneError, NotOnboarded, UnknownService, Unreadable
 from candlefish.release.freeze import open_freeze, stretch_of
 from candlefish.release.manifests.model import runner_name
@@ -15,6 +17,7 @@ from candlefish.service.model import SLOTS, Slot
 from candlefish.service.record import ServiceRecord
 from candlefish.views.facts import FrozenNow, ReleaseFacts, Surroundings
 from candlefish.views.model import PodsView
+from candlefish.views.needs import LINES, STRETCH, missing_lines
 from candlefish.views.ports import Glance, Looking
 from candlefish.views.slots import pods_view
 from candlefish.views.weights import Weighed, weigh
@@ -41,12 +44,14 @@ def surroundings(looking: Looking) -> Surroundings:
         except ControlPlaneError as error:
             unknown.append(f"whether anything is frozen could not be read: {error}")
     asleep, going, turns = False, "", 0.0
+    not_awake, wanted_since = "", 0.0
     if looking.capacity and not environment.production and environment.schedule:
         try:
             record = looking.capacity.get()
             wanted = desired_state(timetable(environment, looking.catalog.calendars), record.overrides, now)
             asleep, turns = record.phase == "asleep", wanted.until or 0.0
             going = {"going_down": "falling asleep", "waking": "waking up"}.get(record.phase, "")
+            not_awake, wanted_since = why_not_awake(record), record.goal_at
         except ControlPlaneError as error:
             unknown.append(f"whether {environment.name} sleeps could not be read: {error}")
     return Surroundings(
@@ -54,9 +59,30 @@ def surroundings(looking: Looking) -> Surroundings:
         asleep=asleep,
         going=going,
         turns_at=turns,
+        not_awake=not_awake,
+        not_awake_since=wanted_since,
         freezes=tuple(freezes),
         unknown=tuple(unknown),
     )
+
+
+def why_not_awake(record: CapacityRecord) -> str:
+    """Why an environment is not awake although a run of the machine was to wake it; empty where it is, or may yet be."""
+    if record.goal != "awake" or record.phase != "waking" or record.runs < 2:
+        return ""
+    undone = [f"{key}: {note.detail}" for key, note in sorted(record.notes.items()) if note.why in UNFINISHED]
+    return abridged(undone) if undone else f"run {record.runs} goes on where those before it ended"
+
+
+def with_signals(around: Surroundings, looking: Looking) -> Surroundings:
+    """What holds for an environment, with the newest lines of the log of signals."""
+    if looking.signals is None:
+        return around
+    now = looking.now()
+    found = looking.signals.lately(LINES, now, now - STRETCH)
+    hidden = missing_lines(found.lines, found.older, now)
+    unknown = (*around.unknown, hidden) if hidden else around.unknown
+    return msgspec.structs.replace(around, signals=found.lines, unknown=unknown)
 
 
 def with_failovers(around: Surroundings, looking: Looking) -> Surroundings:

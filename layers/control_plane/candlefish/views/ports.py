@@ -86,6 +86,12 @@ class SignalHistory(Protocol):
     def lines(self, limit: int, now: float, before: str = "") -> SignalsPortion:
         """Part of the log, newest first. `before` as in `ReleaseHistory`."""
 
+    def lately(self, limit: int, now: float, since: float) -> SignalsPortion:
+        """The newest lines of the log since a moment, of a few days at most; `older` is empty where these are all.
+
+        Days that are over are read once: it is asked whenever somebody looks at the fleet.
+        """
+
 
 class ListedRules(Protocol):
     """What moves traffic now, as it says itself."""
@@ -121,3 +127,4 @@ class Looking(NamedTuple):
     capacity: CapacityStore | None = None
     freezes: Freezes | None = None
     runs: Runs | None = None
+    signals: SignalHistory | None = None

@@ -6,7 +6,7 @@ import msgspec
 
 from candlefish.errors import ControlPlaneError
 from candlefish.views.fleet_view import fleet_view, in_flight
-from candlefish.views.look import glances_of, surroundings, with_failovers
+from candlefish.views.look import glances_of, surroundings, with_failovers, with_signals
 from candlefish.views.model import FleetView, Reader
 from candlefish.views.ports import Looking
 
@@ -22,11 +22,15 @@ def see_fleet(reader: Reader, *, looking: Looking) -> FleetView:
     now, known = looking.now(), looking.records.all()
     ids = [id for record in known if (id := in_flight(record, now))]
     around = surroundings(looking)
-    try:
-        around = with_failovers(around, looking)
-    except ControlPlaneError as error:
-        lost = f"whether a failover waits for people could not be read: {error}"
-        around = msgspec.structs.replace(around, unknown=(*around.unknown, lost))
+    for read, what in (
+        (with_failovers, "whether a failover waits for people"),
+        (with_signals, "what signals need a person"),
+    ):
+        try:
+            around = read(around, looking)
+        except ControlPlaneError as error:
+            lost = f"{what} could not be read: {error}"
+            around = msgspec.structs.replace(around, unknown=(*around.unknown, lost))
     return fleet_view(
         known,
         glances_of(ids, looking),

@@ -25,6 +25,8 @@ MOST_WINDOWS = 1500
 # What follows the time in a key: an id, or some random characters.
 _CURSOR = re.compile(r"(?P<time>\d{20})#[A-Za-z0-9._=@+-]{1,100}")
 DAY = 86400.0
+# Who writes a line of a day when it is over has done so by then, seconds: as long as a function lives.
+LATE = 900.0
 # The log of signals is kept for so many days; a page looks at so many of them at most.
 LOG_DAYS, DAYS_AT_ONCE = 90, 14
 
@@ -128,6 +130,30 @@ class DynamoSignalHistory:
 
     def __init__(self, client: Any, table: str, environment: str) -> None:
         self._client, self._table, self._environment = client, table, environment
+        # What was read of days that were over by then, with how many lines were asked for.
+        self._over: dict[tuple[str, int], _Found] = {}
+
+    def lately(self, limit: int, now: float, since: float) -> SignalsPortion:
+        items, older, day = list[Item](), "", now
+        while not older and day // DAY >= since // DAY:
+            found = self._of_day(_day(day), limit, over=now - (day // DAY + 1) * DAY > LATE)
+            items, older = [*items, *found.items], found.older
+            if len(items) > limit:
+                older = items[limit - 1]["sk"]["S"]
+            day -= DAY
+        self._over = {key: each for key, each in self._over.items() if key[0] >= _day(since)}
+        fresh = [item for item in items[:limit] if require_cursor(item["sk"]["S"]) >= since]
+        lines = readable_bodies(keys.SIGNAL_LOG, fresh, LoggedSignal, what="a line of the log of signals")
+        return SignalsPortion(tuple(lines), older if len(fresh) == limit else "")
+
+    def _of_day(self, day: str, limit: int, *, over: bool) -> _Found:
+        if (known := self._over.get((day, limit))) is not None:
+            return known
+        pk = keys.SIGNAL_LOG.partition(environment=self._environment, day=day)
+        found = portion_of(self._client, self._table, pk, "", limit, "")
+        if over:
+            self._over[day, limit] = found
+        return found
 
     def lines(self, limit: int, now: float, before: str = "") -> SignalsPortion:
         oldest = now - LOG_DAYS * DAY
