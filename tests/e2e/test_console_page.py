@@ -171,9 +171,7 @@ def test_an_action_says_what_it_will_do_takes_a_reason_and_tells_the_answer(
         assert action["does"] in dialog.inner_text() and "platform-lead (approver)" in dialog.inner_text()
         assert fixture.posts() == []
         dialog.get_by_role("textbox").fill("  looks well ")
-        dialog.get_by_role(
-            "button", name=f"{label} now" if label != "Promote now" else "Promote now now"
-        ).click()
+        dialog.get_by_role("button", name=f"{label.removesuffix(' now')} now", exact=True).click()
         dialog.get_by_text("the control plane took it, and says so").wait_for()
         ((path, posted),) = fixture.posts()
         about = f"/v1/services/{view['service']}" if verb == "rollback" else f"/v1/releases/{view['id']}"
@@ -217,14 +215,63 @@ def test_what_the_server_answers_is_told_also_when_what_was_asked_is_gone_meanwh
         page.locator("dialog").wait_for(state="detached")
 
 
+def test_a_dialog_asks_in_a_sentence(made: Browser, fixture: Fixture) -> None:
+    action = fixture.views["/services/backend-api"]["actions"][-1]
+    fixture.views["/services/backend-api"]["actions"] = [
+        action | {"name": name, "may": True} for name in ("promote", "unfreeze")
+    ]
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/services/backend-api")
+        dialog = page.get_by_role("dialog")
+        for button, asks in {
+            "Promote now": "Promote backend-api now?",
+            "Lift the freeze": "Lift the freeze of backend-api?",
+        }.items():
+            page.get_by_role("button", name=button).click()
+            assert dialog.locator("h2").inner_text() == asks
+            dialog.get_by_role("button", name="Leave it").click()
+
+
+def test_what_was_sent_and_not_answered_is_not_known_to_be_done_or_not(
+    made: Browser, fixture: Fixture
+) -> None:
+    fixture.answers["pause"] = (504, {"message": "Endpoint request timed out"})
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-canary")
+        page.get_by_role("button", name="Pause").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Pause now").click()
+        told = dialog.get_by_role("alert").inner_text()
+        assert "timed out" in told and "Whether it was taken is not known" in told
+
+
+def test_the_focus_goes_to_the_sentence_where_the_button_is_gone_meanwhile(
+    made: Browser, fixture: Fixture
+) -> None:
+    place = "/releases/release-question"
+    with visit(made, fixture.url) as seen:
+        page = seen.go(f"#{place}")
+        page.get_by_role("button", name="Approve").first.click()
+        fixture.views[place] = {**fixture.views[place], "question": None, "actions": [], "says": "1.1.0 goes on"}  # fmt: skip
+        page.locator("h1").get_by_text("1.1.0 goes on").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("dialog").wait_for(state="detached")
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+
+
 def test_a_freeze_asks_until_when_and_why(made: Browser, fixture: Fixture) -> None:
     fixture.answers["freezes"] = (200, {"says": "backend-api is frozen"})
     with visit(made, fixture.url) as seen:
         page = seen.go("#/services/backend-api")
         page.get_by_role("button", name="Freeze").click()
         dialog = page.get_by_role("dialog")
-        dialog.get_by_label("Until").fill("2026-12-01T09:00")
+        assert "Until (PST)" in dialog.inner_text()
         dialog.get_by_label("Reason").fill("a sale")
+        for wrong in ("", "2026-11-30T09:00"):
+            dialog.get_by_label("Until").fill(wrong)
+            dialog.get_by_role("button", name="Freeze now").click()
+            assert "Say until when" in dialog.get_by_role("alert").inner_text() and fixture.posts() == []
+        dialog.get_by_label("Until").fill("2026-12-01T09:00")
         dialog.get_by_role("button", name="Freeze now").click()
         dialog.get_by_text("backend-api is frozen").wait_for()
         # What was typed is the reader's time: nine in California.
@@ -263,6 +310,7 @@ def test_a_refusal_is_told_where_the_reason_still_stands(made: Browser, fixture:
         fixture.answers["answers"] = (401, {"message": "Unauthorized"})
         dialog.get_by_role("button", name="Deny now").click()
         page.get_by_text("Your sign-in ended").wait_for()
+        assert "Nothing was done" in dialog.get_by_role("alert").inner_text()
         assert dialog.get_by_role("textbox").input_value() == "not today"
 
 

@@ -2,10 +2,11 @@
 import { plain } from "./format.js";
 
 export class ApiError extends Error {
-  constructor(kind, message, retryAfter = 0) {
+  constructor(kind, message, retryAfter = 0, status = 0) {
     super(message);
     this.kind = kind; // signin, refused, missing, wrong, silent
-    this.retryAfter = retryAfter;
+    this.retryAfter = retryAfter; // milliseconds
+    this.status = status; // 0 where nothing was answered
   }
 }
 
@@ -55,21 +56,22 @@ export class Api {
       });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new ApiError("silent", "The control plane does not answer. It goes on without this page; `candlefish status` asks another way.");
+      const what = globalThis.navigator?.onLine === false ? "This browser is offline" : "The control plane does not answer";
+      throw new ApiError("silent", `${what}; it goes on without this page, and candlefish status asks another way`);
     }
     if (answer.ok || answer.status === 304) return answer;
     const told = await answer.json().catch(() => ({}));
-    const words = plain(String(told.detail || told.message || told.title || `The control plane answered ${answer.status}.`));
+    const words = plain(String(told.detail || told.message || told.title || `The control plane answered ${answer.status}`)).replace(/\.$/, "");
     const kind = KINDS[answer.status] || (answer.status >= 500 || answer.status === 429 ? "silent" : "wrong");
     const wait = Number(answer.headers.get("retry-after")) * 1000 || 0;
-    throw new ApiError(kind, words, wait);
+    throw new ApiError(kind, words, wait, answer.status);
   }
 
   async #body(answer) {
     try {
       return JSON.parse(await answer.text(), text);
     } catch {
-      throw new ApiError("silent", "The answer was cut off or is no JSON; it is asked for again.");
+      throw new ApiError("silent", "The answer was cut off or is no JSON; it is asked for again");
     }
   }
 }

@@ -60,8 +60,18 @@ export function stamp(at, now, zone = "") {
   return `${clockOf(zone, { month: "short", day: "numeric" }).format(at * 1000)} ${time}`;
 }
 
+// A moment with everything: "Nov 30, 2026, 14:41:03 PST".
 export const whole = (at, zone = "") =>
-  clockOf(zone, { dateStyle: undefined, ...DAY, ...TIME, second: "2-digit", timeZoneName: "short" }).format(at * 1000);
+  clockOf(zone, { year: "numeric", month: "short", day: "numeric", ...TIME, second: "2-digit", timeZoneName: "short" }).format(at * 1000);
+
+// The zone that the reader's clocks are in at a time: "PST".
+export const zoneOf = (at, zone = "") =>
+  clockOf(zone, { timeZoneName: "short" }).formatToParts(at * 1000).find((part) => part.type === "timeZoneName").value;
+// The same and where it holds: "PST (America/Los_Angeles)".
+export function zoned(at, zone = "") {
+  const short = zoneOf(at, zone), place = clockOf(zone, {}).resolvedOptions().timeZone;
+  return short === place ? short : `${short} (${place})`;
+}
 
 export const hours = (at, zone = "") => clockOf(zone, TIME).format(at * 1000);
 export const weekday = (at, zone = "") => clockOf(zone, { weekday: "short", month: "short", day: "numeric" }).format(at * 1000);

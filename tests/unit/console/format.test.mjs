@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ago, clock, count, dollars, duration, latency, leftUntil, named, people, percent, plain, said, stamp } from "../../../functions/serve_console/static/format.js";
+import { ago, clock, count, dollars, duration, latency, leftUntil, named, people, percent, plain, said, stamp, whole, zoneOf, zoned } from "../../../functions/serve_console/static/format.js";
 
 const ZONE = "America/Los_Angeles";
 const NOW = 1796078463; // 2026-11-30 14:41:03 PST
@@ -37,6 +37,14 @@ test("an hour that the clock has twice is told apart by its zone", () => {
   const first = 1793520000 + 0; // 2026-11-01 01:00 PDT is 08:00Z
   assert.equal(clock(1793520000 + 0, first, ZONE).split(" ").at(-1), "PDT");
   assert.equal(clock(1793520000 + 3600, first, ZONE).split(" ").at(-1), "PST");
+});
+
+test("a moment has its month in letters, and a zone its name and its place", () => {
+  assert.equal(whole(NOW, ZONE), "Nov 30, 2026, 14:41:03 PST");
+  assert.equal(zoneOf(NOW, ZONE), "PST");
+  assert.equal(zoneOf(NOW - 90 * 86400, ZONE), "PDT");
+  assert.equal(zoned(NOW, ZONE), "PST (America/Los_Angeles)");
+  assert.equal(zoned(NOW, "UTC"), "UTC");
 });
 
 test("people by name, roles beside", () => {
