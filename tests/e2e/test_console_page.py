@@ -280,6 +280,26 @@ def test_a_freeze_asks_until_when_and_why(made: Browser, fixture: Fixture) -> No
         ]
 
 
+def test_a_filter_counts_services_and_ends_where_the_address_has_none(
+    made: Browser, fixture: Fixture
+) -> None:
+    cells = fixture.views["/fleet"]["cells"]
+    still = {each["service"] for each in cells if each["asleep"] or each["frozen"] or each["held"]}
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/")
+        rows = page.locator(".matrix tbody tr")
+        every = rows.count()
+        pick = page.get_by_role("button", name="asleep, frozen or held")
+        assert pick.inner_text().split()[-1] == str(len(still))
+        pick.click()
+        assert rows.count() == len(still)
+        page.get_by_role("searchbox").fill("mailer")
+        assert rows.count() == 1 and page.url.endswith("#/?show=still&q=mailer")
+        page.get_by_role("link", name="Fleet").click()
+        page.wait_for_function(f"document.querySelectorAll('.matrix tbody tr').length === {every}")
+        assert page.get_by_role("searchbox").input_value() == ""
+
+
 def test_other_environments_are_seen_and_lead_nowhere(made: Browser, fixture: Fixture) -> None:
     assert fixture.views["/fleet"]["here"] == "production"
     for cell in fixture.views["/fleet"]["cells"]:

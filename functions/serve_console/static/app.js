@@ -1,5 +1,5 @@
 // The page: who reads, where they are, what the server says of it.
-import { html, render, useEffect, useErrorBoundary, useMemo, useRef, useState } from "./html.js";
+import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
 import { Confirm } from "./act.js";
 import { Api } from "./api.js";
 import { setSkew } from "./clock.js";
@@ -17,13 +17,13 @@ const session = new Session(sessionStorage);
 const api = new Api(session);
 
 function useRoute() {
-  const [hash, set] = useState(location.hash);
+  const [route, set] = useState(() => parse(location.hash));
   useEffect(() => {
-    const moved = () => set(location.hash);
+    const moved = () => set(parse(location.hash));
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
   }, []);
-  return useMemo(() => parse(hash), [hash]);
+  return route;
 }
 
 const sentence = (view, data) => (data ? (data.cell ?? data).says ?? "" : "");

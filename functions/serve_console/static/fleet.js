@@ -14,20 +14,17 @@ const FEW = 4;
 
 export function Fleet({ data, route, app }) {
   const rows = useMemo(() => byService(data), [data]);
-  const [typed, type] = useState(route.asked.q || "");
+  // What is looked for stands in the address, and follows it.
+  const [asked, ask] = useState(route.asked);
+  useEffect(() => ask(route.asked), [route]);
+  const look = (more) => {
+    const wanted = { ...asked, ...more };
+    ask(wanted);
+    history.replaceState(null, "", toFleet(wanted));
+  };
+  const typed = asked.q || "";
+  const [show, , wanted] = SHOWN.find(([key]) => key === asked.show) ?? SHOWN[0];
   const [all, setAll] = useState(false);
-  const show = SHOWN.some(([key]) => key === route.asked.show) ? route.asked.show : "";
-  const keep = (asked) => history.replaceState(null, "", toFleet(asked));
-  const [, draw] = useState(0);
-  const pick = (key) => {
-    keep({ q: typed, show: key });
-    route.asked.show = key;
-    draw((n) => n + 1);
-  };
-  const look = (text) => {
-    type(text);
-    keep({ q: text, show });
-  };
   const filter = useRef(null);
   useEffect(() => {
     const find = (event) => {
@@ -40,8 +37,8 @@ export function Fleet({ data, route, app }) {
     return () => removeEventListener("keydown", find);
   }, []);
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const [, , wanted] = SHOWN.find(([key]) => key === show);
-  const found = rows.filter((row) => words.every((word) => row.text.includes(word)) && row.cells.some((cell) => cell && wanted(cell)));
+  const having = (is) => rows.filter((row) => row.cells.some((cell) => cell && is(cell)));
+  const found = having(wanted).filter((row) => words.every((word) => row.text.includes(word)));
   const needs = all ? data.needs : data.needs.slice(0, FEW);
   return html`
     <h1 tabindex="-1" class="sentence ${data.tone}"><${Sign} tone=${data.tone} /><span>${data.says}</span></h1>
@@ -52,8 +49,8 @@ export function Fleet({ data, route, app }) {
     <${Unknowns} list=${data.unknown} />
     <section aria-labelledby="services"><h2 id="services">Services</h2>
       <div class="filter">
-        <input ref=${filter} type="search" aria-label="Filter services by name, owner, version or state" placeholder="Filter: name, owner, version (Ctrl K)" value=${typed} onInput=${(e) => look(e.target.value)} />
-        <div class="picks" role="group" aria-label="Show">${SHOWN.map(([key, name, is]) => html`<button key=${key} type="button" aria-pressed=${key === show ? "true" : "false"} onClick=${() => pick(key)}>${name} <span class="n">${key ? data.cells.filter(is).length : rows.length}</span></button>`)}</div>
+        <input ref=${filter} type="search" aria-label="Filter services by name, owner, version or state" placeholder="Filter: name, owner, version (Ctrl K)" value=${typed} onInput=${(e) => look({ q: e.target.value })} />
+        <div class="picks" role="group" aria-label="Show">${SHOWN.map(([key, name, is]) => html`<button key=${key} type="button" aria-pressed=${key === show ? "true" : "false"} onClick=${() => look({ show: key })}>${name} <span class="n">${having(is).length}</span></button>`)}</div>
         <p class="unseen" role="status">${found.length} of ${rows.length} services</p>
       </div>
       ${found.length ? html`<${Matrix} rows=${found} columns=${data.environments} here=${data.here} />` : html`<${Empty}>No service matches; ${rows.length} are there.<//>`}
