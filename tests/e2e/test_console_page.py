@@ -300,6 +300,87 @@ def test_a_filter_counts_services_and_ends_where_the_address_has_none(
         assert page.get_by_role("searchbox").input_value() == ""
 
 
+def test_times_say_their_zone_and_moments_their_month(made: Browser, fixture: Fixture) -> None:
+    with visit(made, fixture.url) as seen:
+        for place in PLACES:
+            page = seen.go(place)
+            assert "PST (America/Los_Angeles)" in page.locator("footer").inner_text(), place
+        page = seen.go("#/releases/release-canary")
+        assert "Nov 30, 2026, 14:29:01 PST" in page.locator("[aria-labelledby=names]").inner_text()
+        assert "since 12 min ago" not in page.locator("main").inner_text()
+
+
+def test_every_place_and_what_a_date_is_are_seen_on_a_phone(made: Browser, fixture: Fixture) -> None:
+    with visit(made, fixture.url, **LOOKS["phone"]) as seen:
+        page = seen.go("#/calendar")
+        hidden = page.evaluate("(nav => nav.scrollWidth - nav.clientWidth)(document.querySelector('nav'))")
+        assert hidden <= 0
+        cells = page.locator(".days tbody tr").first.locator("th, td").all()
+        said = [
+            cell.evaluate("(it) => getComputedStyle(it, '::before').content.replaceAll('\"', '')")
+            for cell in cells
+        ]
+        assert said == ["From", "Until", "State", "Why"]
+
+
+def test_who_reads_is_asked_for_until_it_is_known(made: Browser, fixture: Fixture) -> None:
+    me = fixture.views.pop("/me")
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-canary")
+        settle(page, fixture)
+        fixture.views["/me"] = me
+        page.locator(".me").get_by_text("platform-lead").wait_for()
+        settle(page, fixture)
+        before = len(fixture.reads("/v1/me"))
+        page.wait_for_timeout(2500)
+        assert len(fixture.reads("/v1/me")) == before
+
+
+def test_what_is_no_longer_there_for_the_reader_is_not_called_silence(
+    made: Browser, fixture: Fixture
+) -> None:
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-canary")
+        fixture.refuse = (403, {"detail": "developer is no reader here any more"})
+        page.wait_for_selector(".banner")
+        told = page.locator(".banner").inner_text()
+        assert "No answer" not in told
+        assert "Nothing new since" in told and "no reader here any more" in told
+
+
+def test_a_browser_without_a_network_says_so_and_comes_back(made: Browser, fixture: Fixture) -> None:
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/releases/release-canary")
+        settle(page, fixture)
+        seen.context.set_offline(True)
+        page.locator(".banner").get_by_text("This browser is offline").wait_for()
+        # What is said stays in sight, wherever one reads.
+        page.evaluate("scrollTo(0, 600)")
+        assert page.evaluate("document.querySelector('.banner').getBoundingClientRect().top") >= 0
+        seen.context.set_offline(False)
+        page.locator(".banner").wait_for(state="detached")
+
+
+def test_a_clock_that_is_wrong_hours_is_no_reason_to_be_signed_out(made: Browser, fixture: Fixture) -> None:
+    """What was shown last is said in the server's time; and a token that was just given has not ended."""
+    issuer = SmallIssuer()
+    fixture.views["/session"] = {
+        "authorize": f"{issuer.url}/authorize", "client": "console", "scope": "openid", "audience": "", "logout": "",
+    }  # fmt: skip
+    fixture.answers["session"] = (200, {"token": "new.token.here", "expires_at": 1_796_078_463 + 3600})
+    try:
+        with visit(made, fixture.url, issuer.url, token="") as seen:
+            page = seen.page
+            page.clock.set_fixed_time((1_796_078_463 + 5 * 3600) * 1000)
+            page.goto(f"{fixture.url}/#/releases/release-question")
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_selector(".question")
+            fixture.refuse = (401, {"message": "Unauthorized"})
+            page.get_by_text("what you see is from 14:41 PST").wait_for()
+    finally:
+        issuer.close()
+
+
 def test_other_environments_are_seen_and_lead_nowhere(made: Browser, fixture: Fixture) -> None:
     assert fixture.views["/fleet"]["here"] == "production"
     for cell in fixture.views["/fleet"]["cells"]:
@@ -329,7 +410,7 @@ def test_a_refusal_is_told_where_the_reason_still_stands(made: Browser, fixture:
         # A sign-in that ended meanwhile: the reason waits in the dialog.
         fixture.answers["answers"] = (401, {"message": "Unauthorized"})
         dialog.get_by_role("button", name="Deny now").click()
-        page.get_by_text("Your sign-in ended").wait_for()
+        page.get_by_text("Your sign-in ended; what you see").wait_for()
         assert "Nothing was done" in dialog.get_by_role("alert").inner_text()
         assert dialog.get_by_role("textbox").input_value() == "not today"
 

@@ -2,8 +2,8 @@
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
 import { Confirm } from "./act.js";
 import { Api } from "./api.js";
-import { setSkew } from "./clock.js";
-import { clock } from "./format.js";
+import { serverNow, setSkew } from "./clock.js";
+import { clock, zoned } from "./format.js";
 import { Fleet } from "./fleet.js";
 import { Audit, Calendar, Cost, Recovery, Signals } from "./lists.js";
 import { useLive } from "./live.js";
@@ -47,9 +47,16 @@ function App({ problem }) {
     session.end();
     setSignedIn(false);
   };
+  // Who reads is asked for once; with the next look again where that was not told.
+  const asking = useRef(false);
   useEffect(() => {
-    if (signedIn) api.read("/v1/me").then((answer) => answer.data && setMe(answer.data), () => {});
-  }, [signedIn]);
+    if (!signedIn || me || asking.current) return;
+    asking.current = true;
+    const told = (answer) => setMe(answer.data);
+    api.read("/v1/me", { fresh: true }).then(told, () => {}).finally(() => {
+      asking.current = false;
+    });
+  }, [signedIn, me, state.at]);
   useEffect(() => {
     if (error?.kind === "signin") ended();
   }, [error]);
@@ -58,7 +65,7 @@ function App({ problem }) {
   });
   // A reader that hears goes to what is new when the place changes; not at the first.
   const main = useRef(null), first = useRef(true);
-  const there = Boolean(data);
+  const there = Boolean(data || error || !path);
   useEffect(() => {
     if (!there) return;
     if (!first.current) main.current.querySelector("h1")?.focus({ preventScroll: true });
@@ -68,6 +75,8 @@ function App({ problem }) {
   const app = { api, me, again, ended, confirm };
   useEffect(() => confirm(null), [path]);
   const View = VIEWS[route.view];
+  // When the server last answered, by its own clock.
+  const seen = clock(state.at / 1000 + state.skew, serverNow());
   return html`
     <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>
     <header class="top"><div class="inside">
@@ -77,13 +86,14 @@ function App({ problem }) {
     </div></header>
     <main ref=${main} id="main" tabindex="-1" class="inside">
       <p class="unseen" role="status" aria-live="polite">${sentence(route.view, data)}</p>
-      ${!signedIn && (session.until && data ? html`<${Banner}>Your sign-in ended at ${clock(session.until, session.until)}; what you see is from then. <${SignIn} label="Sign in again" /><//>` : html`<${Welcome} problem=${problem} />`)}
-      ${signedIn && error && data && error.kind !== "signin" && html`<${Banner}>No answer since ${clock(state.at / 1000, Date.now() / 1000)}; what you see is from then. ${error.message}<//>`}
+      ${!signedIn && (session.until && data ? html`<${Banner}>Your sign-in ended; what you see is from ${seen}. <${SignIn} label="Sign in again" /><//>` : html`<${Welcome} problem=${problem} />`)}
+      ${signedIn && error && data && error.kind !== "signin" && html`<${Banner}>${error.kind === "silent" ? "No answer" : "Nothing new"} since ${seen}; what you see is from then. ${error.status ? "What it said: " : ""}${error.message}.<//>`}
       ${signedIn && !data && error && html`<${Trouble} error=${error} again=${again} />`}
       ${signedIn && !data && !error && path && html`<p class="boot" role="status">Loading.</p>`}
       ${route.view === "lost" && html`<h1 tabindex="-1" class="sentence">This place does not exist</h1><p><a href="#/">The fleet</a> has every service.</p>`}
       ${data && View && (signedIn || session.until > 0) && html`<${Guard} key=${path}><${View} data=${data} route=${route} app=${app} /><//>`}
     </main>
+    ${data && html`<footer class="inside muted">Times are in your time zone, ${zoned(serverNow())}.</footer>`}
     ${asked && html`<${Confirm} ...${asked} app=${app} close=${() => confirm(null)} />`}`;
 }
 
@@ -128,6 +138,7 @@ function Trouble({ error, again }) {
 const Question = () => html`<span class="sign unknown" aria-hidden="true">?</span>`;
 
 async function start() {
+  const place = document.getElementById("app");
   const came = session.back(location.search, location.origin);
   let problem = "";
   if (came) {
@@ -135,6 +146,7 @@ async function start() {
     history.replaceState(null, "", `/${came.place}`);
     problem = came.error || "";
     if (came.ask) {
+      place.firstElementChild.textContent = "Candlefish is signing you in.";
       try {
         session.keep(await api.post("/v1/session", came.ask));
       } catch (error) {
@@ -143,8 +155,8 @@ async function start() {
     }
   }
   globalThis.cameWhole?.();
-  render(html`<${App} problem=${problem} />`, document.getElementById("app"));
+  place.replaceChildren();
+  render(html`<${App} problem=${problem} />`, place);
 }
 
-document.getElementById("app").replaceChildren();
 start();

@@ -55,18 +55,19 @@ function Week({ days, now }) {
   if (end <= now || !near.length) return null;
   // What is frozen is drawn over what is awake.
   const drawn = [...near].sort((a, b) => (a.state === "frozen") - (b.state === "frozen"));
-  return html`<svg class="week" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${drawn.map((one) => html`<rect key=${`${one.start} ${one.state}`} class=${one.state} x=${at(one.start)} y=${one.state === "frozen" ? 7 : 0} width=${at(one.end) - at(one.start)} height=${one.state === "frozen" ? 3 : 10} />`)}<rect class="now" x="0" y="0" width="0.3" height="10" /></svg>
+  return html`<svg class="week" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">${drawn.map((one) => html`<rect key=${dayKey(one)} class=${one.state} x=${at(one.start)} y=${one.state === "frozen" ? 7 : 0} width=${at(one.end) - at(one.start)} height=${one.state === "frozen" ? 3 : 10} />`)}<rect class="now" x="0" y="0" width="0.3" height="10" /></svg>
     <div class="scale" aria-hidden="true"><span>now</span><span>${weekday(end)}</span></div>`;
 }
 
-const STATES = { awake: "awake", asleep: "asleep", frozen: "frozen" };
+// Two freezes may begin at the same time.
+const dayKey = (one) => `${one.start} ${one.end} ${one.state} ${one.says}`;
 export function Calendar({ data }) {
   return html`<${Head}>${data.says}<//>
     <${Lefts} left=${data.left} />
-    <section aria-labelledby="days"><h2 id="days">The coming days</h2><p class="muted">In your time zone; the environment's is ${data.zone}.</p>
+    <section aria-labelledby="days"><h2 id="days">The coming days</h2><p class="muted">Hours that a reason names are the environment's, ${data.zone}.</p>
       <${Week} days=${data.days} now=${data.now} />
       <table class="days" role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">From</th><th role="columnheader" scope="col">Until</th><th role="columnheader" scope="col">State</th><th role="columnheader" scope="col">Why</th></tr></thead>
-      <tbody role="rowgroup">${data.days.map((one) => html`<tr role="row" key=${`${one.start} ${one.state}`} class=${one.state}><th role="rowheader" scope="row">${weekday(one.start)}, ${hours(one.start)}</th><td role="cell">${weekday(one.end)}, ${hours(one.end)}</td><td role="cell"><span class="state ${one.state}"><i aria-hidden="true"></i>${STATES[one.state]}</span></td><td role="cell">${one.says}</td></tr>`)}</tbody></table></section>`;
+      <tbody role="rowgroup">${data.days.map((one) => html`<tr role="row" key=${dayKey(one)} class=${one.state}><th role="rowheader" scope="row" data-label="From">${weekday(one.start)}, ${hours(one.start)}</th><td role="cell" data-label="Until">${weekday(one.end)}, ${hours(one.end)}</td><td role="cell" data-label="State"><span class="state ${one.state}"><i aria-hidden="true"></i>${one.state}</span></td><td role="cell" data-label="Why">${one.says}</td></tr>`)}</tbody></table></section>`;
 }
 
 export function Cost({ data }) {

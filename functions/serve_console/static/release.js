@@ -17,7 +17,7 @@ export function Release({ data: release, app }) {
     <header class="what">
       <p class="title"><a href=${toService(release.service)}>${release.service}</a>
         ${release.old && html`<${Version} version=${release.old} side="old" /> <span aria-hidden="true">→</span><span class="unseen">to</span>`} <${Version} version=${release.new} side="new" /></p>
-      <p class="muted"><${Chip}>${release.environment}<//> ${release.strategy}, ${release.ended_at ? "began" : "under way since"} <${Ago} at=${release.started_at} />, by ${person(release.requested_by)}${release.reason && html`: <q><bdi>${release.reason}</bdi></q>`}${release.train && html`, in train <bdi>${release.train}</bdi>`}</p>
+      <p class="muted"><${Chip}>${release.environment}<//> ${release.strategy}, began <${Ago} at=${release.started_at} />, by ${person(release.requested_by)}${release.reason && html`: <q><bdi>${release.reason}</bdi></q>`}${release.train && html`, in train <bdi>${release.train}</bdi>`}</p>
     </header>
     <div class="headline">
       <h1 tabindex="-1" class="sentence ${release.tone}"><${Sign} tone=${release.tone} /><span>${release.says}</span></h1>
@@ -33,7 +33,7 @@ export function Release({ data: release, app }) {
     <${Unknowns} list=${release.unknown} />
     <div class="pair ${release.question || !judged ? "alone" : ""}">
       <${Weights} slots=${release.slots} old=${release.old} now=${release.new} />
-      ${judged && !release.question && html`<section class="judged" aria-labelledby="evidence"><h2 id="evidence">Is it harmed</h2>
+      ${judged && !release.question && html`<section class="judged" aria-labelledby="evidence"><h2 id="evidence">Is it harmed?</h2>
         <${Gauge} evidence=${release.evidence} />
         ${release.evidence.says !== release.says && html`<p class="evidence-line">${release.evidence.says}</p>`}
         ${release.evidence.of > 0 && html`<p class="muted">${release.evidence.windows} of ${release.evidence.of} windows</p>`}

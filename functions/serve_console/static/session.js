@@ -32,8 +32,10 @@ export class Session {
     return this.kept ? this.kept.expires_at : 0;
   }
 
+  // A token that was just given has not ended: where this clock says so, it is wrong, and only the server ends it.
   keep(answer) {
-    this.kept = { token: answer.token, expires_at: answer.expires_at };
+    const expires_at = answer.expires_at > this.clock() ? answer.expires_at : Number.MAX_SAFE_INTEGER;
+    this.kept = { token: answer.token, expires_at };
     this.store.setItem(TOKEN, JSON.stringify(this.kept));
   }
 

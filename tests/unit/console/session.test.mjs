@@ -64,6 +64,16 @@ test("a token ends by its time and by the server's word; until then a reload kee
   assert.equal(new Session(store).token, "");
 });
 
+test("a token that was just given has not ended, whatever this clock says: only the server ends it then", () => {
+  const store = new Store();
+  const session = new Session(store, () => 10000);
+  session.keep({ token: "t", expires_at: 200 });
+  assert.equal(session.token, "t");
+  assert.equal(new Session(store, () => 20000).token, "t");
+  session.end();
+  assert.deepEqual([session.token, session.until], ["", 10000]);
+});
+
 const answer = (status, body, headers = {}) => ({ status, ok: status < 300, headers: new Headers(headers), text: async () => body, json: async () => JSON.parse(body) });
 
 test("a read sends what it has, and nothing new is nothing to draw", async () => {
