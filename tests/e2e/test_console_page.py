@@ -323,6 +323,61 @@ def test_every_place_and_what_a_date_is_are_seen_on_a_phone(made: Browser, fixtu
         assert said == ["From", "Until", "State", "Why"]
 
 
+def test_names_as_long_as_they_come_fit_a_phone(made: Browser, fixture: Fixture) -> None:
+    long = "a-very-long-name-that-somebody-thought-of-" * 3
+
+    def lengthened(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: lengthened(each, name) for name, each in value.items()}
+        if isinstance(value, list):
+            return [lengthened(each, key) for each in value]
+        names = (
+            "service",
+            "owner",
+            "label",
+            "subject",
+            "target",
+            "title",
+            "says",
+            "reason",
+            "pod",
+            "command",
+        )
+        return long if value and key in names else value
+
+    for place, view in fixture.views.items():
+        fixture.views[place] = lengthened(view)
+    fixture.views["/me"]["who"]["name"] = f"{long}@example.com"
+    with visit(made, fixture.url, **LOOKS["phone"]) as seen:
+        for place in PLACES:
+            seen.go(place).locator(".me").get_by_text(long).wait_for()
+            assert seen.sideways() <= 0, place
+        assert seen.page.get_by_role("button", name="Sign out").bounding_box()["x"] < NARROW  # type: ignore[index]
+    with visit(made, fixture.url) as seen:
+        seen.go("#/").locator(".me").get_by_text(long).wait_for()
+        # Nothing of the places is pushed away.
+        assert seen.page.evaluate("(nav => nav.scrollWidth - nav.clientWidth)(document.querySelector('nav'))") <= 0  # fmt: skip
+
+
+def test_what_was_asked_for_has_the_focus_where_its_button_is_gone(made: Browser, fixture: Fixture) -> None:
+    needs = fixture.views["/fleet"]["needs"]
+    fixture.views["/fleet"]["needs"] = [needs[-1] | {"at": 1.7e9 + n} for n in range(6)]
+    audit = fixture.views["/audit"]
+    fixture.views["/audit"] = lambda: (
+        audit | ({"lines": [], "older": ""} if "before=" in fixture.asked[-1].path else {})
+    )
+    focused = "document.activeElement.closest('.need, .end')?.className"
+    with visit(made, fixture.url) as seen:
+        page = seen.go("#/")
+        page.get_by_role("button", name="Show 2 more").press("Enter")
+        assert str(page.evaluate(focused)).startswith("need")
+        assert page.evaluate("document.querySelectorAll('.need')[4].contains(document.activeElement)")
+        page = seen.go("#/audit")
+        page.get_by_role("button", name="Show older").press("Enter")
+        page.get_by_text("There is nothing older.").wait_for()
+        assert str(page.evaluate(focused)).startswith("end")
+
+
 def test_who_reads_is_asked_for_until_it_is_known(made: Browser, fixture: Fixture) -> None:
     me = fixture.views.pop("/me")
     with visit(made, fixture.url) as seen:

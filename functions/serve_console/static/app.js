@@ -115,6 +115,7 @@ function Me({ me, leave }) {
 function SignIn({ label }) {
   const [state, set] = useState({ busy: false, error: "" });
   const go = async () => {
+    if (state.busy) return;
     set({ busy: true, error: "" });
     try {
       const { data } = await api.read("/v1/session", { fresh: true });
@@ -123,7 +124,7 @@ function SignIn({ label }) {
       set({ busy: false, error: error.message });
     }
   };
-  return html`<button type="button" class="lead" onClick=${go} disabled=${state.busy}>${state.busy ? "Going to the issuer" : label}</button>${state.error && html`<p class="error" role="alert">${state.error}</p>`}`;
+  return html`<button type="button" class="lead" onClick=${go} aria-disabled=${state.busy ? "true" : undefined}>${state.busy ? "Going to the issuer" : label}</button>${state.error && html`<p class="error" role="alert">${state.error}</p>`}`;
 }
 
 function Welcome({ problem }) {

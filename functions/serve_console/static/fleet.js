@@ -39,11 +39,16 @@ export function Fleet({ data, route, app }) {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
   const having = (is) => rows.filter((row) => row.cells.some((cell) => cell && is(cell)));
   const found = having(wanted).filter((row) => words.every((word) => row.text.includes(word)));
+  // The button is gone: its reader goes on with the first of what it showed.
+  const list = useRef(null);
+  useEffect(() => {
+    if (all) list.current?.children[FEW]?.querySelector("a, button, code")?.focus();
+  }, [all]);
   const needs = all ? data.needs : data.needs.slice(0, FEW);
   return html`
     <h1 tabindex="-1" class="sentence ${data.tone}"><${Sign} tone=${data.tone} /><span>${data.says}</span></h1>
     ${data.needs.length > 0 && html`<section aria-labelledby="needs"><h2 id="needs">Needs a person</h2>
-      <ul class="needs">${needs.map((need) => html`<${Need} key=${`${need.environment} ${need.service} ${need.at} ${need.says}`} need=${need} here=${data.here} app=${app} />`)}</ul>
+      <ul ref=${list} class="needs">${needs.map((need) => html`<${Need} key=${`${need.environment} ${need.service} ${need.at} ${need.says}`} need=${need} here=${data.here} app=${app} />`)}</ul>
       ${data.needs.length > needs.length && html`<button type="button" class="more" onClick=${() => setAll(true)}>Show ${data.needs.length - needs.length} more</button>`}
     </section>`}
     <${Unknowns} list=${data.unknown} />
