@@ -184,9 +184,13 @@ class MemoryApprovals(Store):
         self.stored: dict[str, Approval] = {}
         self.tokens: dict[tuple[str, str], str] = {}
 
-    def ask(self, approval: Approval) -> None:
+    def ask(self, approval: Approval) -> bool:
         self.tokens[approval.release, approval.question] = approval.token
+        known = self.stored.get(approval.release)
+        if known and known.question == approval.question:
+            return False
         self.stored[approval.release] = kept(msgspec.structs.replace(approval, token=""))
+        return True
 
     def token(self, asked: Approval) -> str:
         if (asked.release, asked.question) not in self.tokens:

@@ -403,6 +403,16 @@ def test_a_newer_question_takes_the_place_of_an_older_one(approvals: Approvals) 
     assert approvals.read("r1") == question("q2")
 
 
+def test_a_question_that_is_asked_again_keeps_its_answers(approvals: Approvals) -> None:
+    """The function that asked may have died after it did; only the task that waits is another one."""
+    assert approvals.ask(msgspec.structs.replace(question(), token="t1"))
+    no = answer_question(question(), "denied", "alice")
+    assert approvals.answer(question(), no)
+    assert not approvals.ask(msgspec.structs.replace(question(), token="t2"))
+    assert approvals.read("r1") == no
+    assert approvals.token(question()) == "t2"
+
+
 def test_of_two_answers_to_what_both_saw_one_is_stored(approvals: Approvals) -> None:
     asked = msgspec.structs.replace(question(), needed=2)
     approvals.ask(asked)

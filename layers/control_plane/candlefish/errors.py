@@ -209,6 +209,10 @@ class ApprovalExpired(Permanent):
     """Nobody answered a question in its time."""
 
 
+class NotAsked(Permanent):
+    """A question is answered already, by a promotion or before the machine asked again; it goes on."""
+
+
 class NotAllowed(Permanent):
     """The caller may not do this (four eyes, scope, or role)."""
 

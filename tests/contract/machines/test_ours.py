@@ -277,6 +277,14 @@ def test_nobody_answers_in_time() -> None:
     assert "nobody answered in time" in dict(done.calls)["RestoreTraffic"]["request"]["reason"]
 
 
+def test_what_a_promotion_answers_is_not_asked_and_the_release_goes_on() -> None:
+    promoted = Fails("NotAsked", "platform-lead promotes release r1 without this question")
+    answers = release("approve", "promote", RequestApproval=[promoted])
+    done = run("release", {"service": "website"}, answers)
+    assert done.ended["r1"].status == "SUCCEEDED"
+    assert "RestoreTraffic" not in dict(done.calls)
+
+
 def test_a_process_that_dies_while_it_asks_takes_nothing_back() -> None:
     def play(engine: Engine) -> None:
         arn = engine.start(ARNS["ReleaseMachine"], "r1", {"service": "website"})

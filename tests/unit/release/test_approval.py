@@ -209,7 +209,7 @@ def test_who_answered_does_not_get_the_machines_token(world: World) -> None:
 @pytest.fixture
 def unasked(world: World) -> World:
     """A release whose execution was started by whoever had the right to."""
-    ask(world)
+    world.begin()
     world.journal.store.releases["r2"] = msgspec.structs.replace(
         world.journal.read("r2"), requested_by="unknown"
     )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from candlefish.catalog.model import ROLES
 from candlefish.catalog.roles import Caller
-from candlefish.errors import Held, InvalidInput, NotAllowed, RecordContested, ReleaseOver, StaleGeneration
+from candlefish.errors import (
+    ApprovalDenied,
+    ApprovalExpired,
+    Held,
+    InvalidInput,
+    NotAllowed,
+    NotAsked,
+    RecordContested,
+    ReleaseOver,
+    StaleGeneration,
+)
 from candlefish.release.decide_approval import ApprovalDecision, decide_approval
 from candlefish.release.model import PlanStep, Release, ReleaseEntry, answer_question
 from candlefish.release.next_step import next_step
@@ -62,24 +74,28 @@ def plan(world: World) -> tuple[PlanStep, ...]:
 def ask(world: World, asked: Instruction | None = None) -> ReleaseContext:
     """The release waits in a question: that of its plan, or the one that it was told to ask."""
     begun = world.begin()
+    put(world, begun, asked)
+    return begun
+
+
+def put(world: World, begun: ReleaseContext, asked: Instruction | None = None, token: str = "token") -> None:
     step = asked.step if asked else world.step(begun, "approve", within=600.0).step
     assert step
     since = asked.since if asked else world.clock.at
     request_approval(
-        ApprovalRequest(**msgspec.structs.asdict(begun), step=step, since=since, token="token"),
+        ApprovalRequest(**msgspec.structs.asdict(begun), step=step, since=since, token=token),
         catalog=world.catalog,
         approvals=world.approvals,
         records=world.records,
         journal=world.journal,
         now=world.clock,
     )
-    return begun
 
 
-def say_yes(world: World) -> None:
+def say_yes(world: World, who: str = LEAD) -> None:
     decide_approval(
         ApprovalDecision("r2", world.approvals.read("r2").question, "approved"),
-        principal=LEAD,
+        principal=who,
         catalog=world.catalog,
         approvals=world.approvals,
         records=world.records,
@@ -399,6 +415,183 @@ def test_somebody_elses_no_at_the_same_moment_is_told(world: World, monkeypatch:
     monkeypatch.setattr(world.journal, "replan", slow)
     with pytest.raises(InvalidInput, match="denied by product-lead before"):
         steer(world, "promote")
+
+
+def test_a_question_that_the_machine_came_to_before_is_not_asked_any_more(world: World) -> None:
+    """It was handed out and not asked yet: the release waited for hours, and was rolled back because nobody answered."""
+    begun = world.begin()
+    steer(world, "promote")
+    with pytest.raises(NotAsked, match="platform-lead lets release r2 go on without this question"):
+        put(world, begun)
+    asked = world.approvals.read("r2")
+    assert (asked.status, asked.by) == ("approved", "platform-lead")
+    assert "approval_requested" not in world.journal.kinds("r2")
+
+
+@pytest.mark.parametrize("name", ["hold", "job"])
+def test_but_what_a_promotion_does_not_answer_is_asked(world: World, name: str) -> None:
+    begun = world.begin()
+    steer(world, "promote")
+    step = PlanStep(kind="approve", name=name, within=600.0)
+    put(world, begun, Instruction(kind="approve", index=1, since=world.clock.at, step=step))
+    assert world.approvals.read("r2").status == "pending"
+
+
+def slowed(world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
+    """Something happens after a promotion has looked for a question, and before it writes the plan."""
+    replan = world.journal.replan
+
+    def slow(seen: Release, plan: tuple[PlanStep, ...]) -> None:
+        meanwhile()
+        replan(seen, plan)
+
+    monkeypatch.setattr(world.journal, "replan", slow)
+
+
+def test_a_question_that_is_asked_while_the_plan_is_written_is_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = world.begin()
+    slowed(world, monkeypatch, lambda: put(world, begun))
+    steer(world, "promote")
+    assert world.executions.answers == [("token", "success")]
+
+
+@pytest.mark.parametrize("name", ["hold", "job"])
+def test_but_one_that_it_does_not_answer_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    begun = world.begin()
+    step = PlanStep(kind="approve", name=name, within=600.0)
+    asked = Instruction(kind="approve", index=1, since=world.clock.at, step=step)
+    slowed(world, monkeypatch, lambda: put(world, begun, asked))
+    said = steer(world, "promote").says
+    question = world.approvals.read("r2")
+    assert (question.status, world.executions.answers) == ("pending", [])
+    assert f"It was asked its question {question.question} at the same moment" in said
+
+
+def test_a_question_that_takes_the_place_of_the_one_that_was_seen_is_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else said yes to the first, and the machine came to its next one."""
+    begun = ask(world)
+
+    def go_on() -> None:
+        say_yes(world, OTHER_LEAD)
+        step = PlanStep(kind="approve", name="verdict", within=600.0)
+        asked = Instruction(kind="approve", index=3, since=world.clock.at + 5, step=step)
+        put(world, begun, asked, token="second")
+
+    slowed(world, monkeypatch, go_on)
+    steer(world, "promote")
+    assert world.executions.answers == [("token", "success"), ("second", "success")]
+
+
+def test_one_that_nobody_answered_in_time_is_not_promoted_over(world: World) -> None:
+    """The machine is about to take the release back; who promoted it was told that it goes to 100%."""
+    ask(world)
+    before = plan(world)
+    world.clock.forward(601)
+    with pytest.raises(ReleaseOver, match="nobody answered question"):
+        steer(world, "promote")
+    assert plan(world) == before
+
+
+def test_who_promoted_it_and_died_before_the_answer_is_heard_when_the_time_is_over(world: World) -> None:
+    """The machine asks again then; with the plan of a promoted release it goes on."""
+    begun, since = ask(world), world.clock.at
+    release = world.journal.read("r2")
+    world.journal.replan(release, with_promotion(release.plan, "platform-lead"))
+    world.clock.forward(601)
+    step = PlanStep(kind="approve", within=600.0)
+    with pytest.raises(NotAsked, match="platform-lead lets release r2 go on"):
+        put(world, begun, Instruction(kind="approve", index=1, since=since, step=step))
+    assert "is promoted as soon as" in steer(world, "promote").says
+
+
+def test_but_not_where_somebody_else_has_to_say_yes(world: World) -> None:
+    begun, since = world.begin(), world.clock.at
+    steer(world, "promote")
+    release = world.journal.read("r2")
+    world.journal.store.releases["r2"] = msgspec.structs.replace(release, requested_by="platform-lead")
+    world.clock.forward(601)
+    step = PlanStep(kind="approve", within=600.0)
+    with pytest.raises(ApprovalExpired, match="nobody answered in time"):
+        put(world, begun, Instruction(kind="approve", index=1, since=since, step=step))
+    assert "approval_requested" not in world.journal.kinds("r2")
+
+
+def test_a_question_that_is_asked_again_was_told_so_its_end_is_told(world: World) -> None:
+    """The function that asked died, and its machine tries again: the release would be shown as waiting."""
+    begun = ask(world)
+    release = world.journal.read("r2")
+    world.journal.replan(release, with_promotion(release.plan, "platform-lead"))
+    with pytest.raises(NotAsked):
+        put(world, begun)
+    assert world.journal.read("r2").status == "running"
+    assert world.journal.kinds("r2")[-2:] == ["approval_requested", "approved"]
+
+
+def test_a_no_before_it_is_asked_again_outlives_a_promotion(world: World) -> None:
+    begun = ask(world)
+    answered = answer_question(world.approvals.read("r2"), "denied", "product-lead")
+    world.approvals.stored["r2"] = answered
+    release = world.journal.read("r2")
+    world.journal.replan(release, with_promotion(release.plan, "platform-lead"))
+    with pytest.raises(ApprovalDenied, match="product-lead said no"):
+        put(world, begun)
+    assert world.approvals.read("r2") == answered
+
+
+def test_a_yes_before_it_is_asked_again_lets_the_release_go_on(world: World) -> None:
+    begun = ask(world)
+    world.approvals.stored["r2"] = answer_question(world.approvals.read("r2"), "approved", "product-lead")
+    with pytest.raises(NotAsked, match="product-lead lets release r2 go on"):
+        put(world, begun)
+
+
+def test_but_the_machine_of_an_older_release_knows_no_such_end(world: World) -> None:
+    begun = ask(world)
+    release = world.journal.read("r2")
+    world.journal.store.releases["r2"] = msgspec.structs.replace(release, passes_skipped=False)
+    world.approvals.stored["r2"] = answer_question(world.approvals.read("r2"), "approved", "platform-lead")
+    put(world, begun, token="second")
+    say_yes(world)
+    assert world.executions.answers == [("second", "success")]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_may_not_say_yes_any_more_does_not_by_a_promotion(world: World, known: bool) -> None:
+    """The catalog changed since: four eyes hold for the question that is asked now."""
+    begun = world.begin()
+    steer(world, "promote")
+    if known:
+        release = world.journal.read("r2")
+        world.journal.store.releases["r2"] = msgspec.structs.replace(release, requested_by="platform-lead")
+    else:
+        people = {name: each for name, each in world.catalog.people.items() if name != "developer"}
+        world.catalog = msgspec.structs.replace(world.catalog, people=people)
+    put(world, begun)
+    assert world.approvals.read("r2").status == "pending"
+    assert world.journal.read("r2").status == "awaiting_approval"
+
+
+def test_an_operator_outside_production_is_told_of_a_question_that_takes_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = world.begin()
+    staging = msgspec.structs.replace(world.catalog.environments["production"], production=False)
+    world.catalog = msgspec.structs.replace(
+        world.catalog, environments={**world.catalog.environments, "production": staging}
+    )
+    release = world.journal.read("r2")
+    world.journal.replan(release, tuple(step for step in release.plan if step.kind != "approve"))
+    step = PlanStep(kind="approve", name="verdict", within=600.0)
+    asked = Instruction(kind="approve", index=3, since=world.clock.at, step=step)
+    slowed(world, monkeypatch, lambda: put(world, begun, asked))
+    assert "at the same moment, which this does not answer" in steer(world, "promote", DEVELOPER).says
+    assert world.approvals.read("r2").status == "pending"
 
 
 def test_it_does_not_answer_what_became_of_a_job(world: World) -> None:

@@ -161,6 +161,11 @@ def with_promotion(plan: tuple[PlanStep, ...], by: str) -> tuple[PlanStep, ...]:
     )
 
 
+def promoter_of(plan: tuple[PlanStep, ...]) -> str:
+    """The person who promotes the release without the rest of its steps; empty where nobody does."""
+    return next((step.skipped_by for step in plan if step.skipped_by), "")
+
+
 def past_skipped(plan: tuple[PlanStep, ...], index: int) -> int:
     """The place of the next step that is to be done, from a place in the plan."""
     while index < len(plan) and plan[index].skipped_by:

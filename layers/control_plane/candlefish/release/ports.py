@@ -137,8 +137,11 @@ class Looks(Protocol):
 class Approvals(Protocol):
     """Where open questions are kept; one a release at a time."""
 
-    def ask(self, approval: Approval) -> None:
-        """Store a question in place of an earlier one of the same release."""
+    def ask(self, approval: Approval) -> bool:
+        """Store a question in place of an earlier one of the same release, and the token of the task that waits.
+
+        Whether it is new: asking the same again changes only the token, and its answers stay.
+        """
 
     def read(self, release: str) -> Approval:
         """The newest question of a release.

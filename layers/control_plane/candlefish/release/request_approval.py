@@ -6,18 +6,32 @@ The task token stays on the server.
 from __future__ import annotations
 
 from candlefish.catalog.model import Catalog
-from candlefish.catalog.people import person_of
-from candlefish.errors import ApprovalExpired
+from candlefish.catalog.people import person_of, require_person
+from candlefish.errors import ApprovalDenied, ApprovalExpired, NotAllowed, NotAsked, RecordContested
 from candlefish.ports import Now
+from candlefish.release.decide_approval import ATTEMPTS, HOLD, require_may_answer
 from candlefish.release.journal import Journal
-from candlefish.release.model import LEASE_MARGIN, Approval, ReleaseEntry, question_id
+from candlefish.release.model import (
+    LEASE_MARGIN,
+    Approval,
+    Release,
+    ReleaseEntry,
+    answer_question,
+    question_id,
+)
 from candlefish.release.payloads import ApprovalRequest
+from candlefish.release.plan import promoter_of
 from candlefish.release.ports import Approvals
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import renew_lease
 
 # A question that could be answered for fewer seconds is over: the machine's clock and ours are not the same one.
 LEAST_OPEN = 1.0
+# Questions that a promotion does not answer, and why.
+NOT_ANSWERED = {
+    HOLD: "something holds it",
+    "job": "how a Job of it ended is not known, and going on as if it had ended well is a decision of its own",
+}
 # What is asked, by the name of the step that asks.
 QUESTIONS = {
     "": "shall it go on?",
@@ -49,17 +63,20 @@ def request_approval(
     ------
     ApprovalExpired
         Its time is over: the machine asks again when the task has timed out.
+    NotAsked
+        A person promoted the release since the machine came here, or said yes before it asked again: the question is closed.
+    ApprovalDenied
+        A person said no before it asked again.
     StaleGeneration
         Somebody took the service over; the release has to end.
     """
     at = now()
     expires = request.since + request.step.within
-    if expires - at < LEAST_OPEN:
-        raise ApprovalExpired(
-            f"nobody answered in time whether the release of {request.service} may go on: the question was open for "
-            f"{request.step.within:.0f} s; release the version again when somebody is there"
-        )
     release = journal.read(request.release)
+    expired = expires - at < LEAST_OPEN
+    # Who promoted the release may have died before the question was answered by that.
+    if expired and not _promoter(release, request.step.name):
+        raise _expired(request)
     records.update(
         request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
     )
@@ -67,20 +84,35 @@ def request_approval(
     four_eyes = step.four_eyes or catalog.environment(request.environment).production
     known = person_of(release.requested_by, catalog.people) is not None
     needed = 2 if four_eyes and not known else 1
-    approvals.ask(
-        Approval(
-            release=request.release,
-            environment=request.environment,
-            service=request.service,
-            name=step.name,
-            requested_by=release.requested_by,
-            four_eyes=step.four_eyes,
-            expires_at=expires,
-            token=request.token,
-            question=id,
-            needed=needed,
-        )
+    asked = Approval(
+        release=request.release,
+        environment=request.environment,
+        service=request.service,
+        name=step.name,
+        requested_by=release.requested_by,
+        four_eyes=step.four_eyes,
+        expires_at=expires,
+        token=request.token,
+        question=id,
+        needed=needed,
     )
+    new = approvals.ask(asked)
+    # After it was asked: whoever promotes the release writes the plan, and looks for a question then.
+    newest = journal.read(request.release)
+    by = _promoter(newest, step.name)
+    # Whoever answers it from here on reaches this task; an answer to an earlier asking may have reached none.
+    settled = asked if new and not by else _settled(asked, by, catalog, approvals)
+    if settled.status == "denied" and not new:
+        raise ApprovalDenied(f"{settled.by} said no to release {request.release} before it was asked again")
+    # The machine of an older release knows no such end: there who said yes says it again.
+    if settled.status == "approved" and newest.passes_skipped:
+        if newest.status == "awaiting_approval" and settled.by == by:
+            # Its first asking was told; who promoted it may have found the answer given.
+            said = f"release {request.release} is promoted without this question"
+            journal.append(request.release, ReleaseEntry(at, "approved", said, by=by))
+        raise NotAsked(f"{settled.by} lets release {request.release} go on without this question")
+    if expired:
+        raise _expired(request)
     question = QUESTIONS.get(step.name, step.name)
     more = (
         ""
@@ -96,3 +128,48 @@ def request_approval(
             evidence={"question": id, "expires_at": expires, "four_eyes": step.four_eyes, "needed": needed},
         ),
     )
+
+
+def _expired(request: ApprovalRequest) -> ApprovalExpired:
+    return ApprovalExpired(
+        f"nobody answered in time whether the release of {request.service} may go on: the question was open for "
+        f"{request.step.within:.0f} s; release the version again when somebody is there"
+    )
+
+
+def _promoter(release: Release, question: str) -> str:
+    """Who says yes to a question by having promoted its release; empty where nobody does."""
+    return promoter_of(release.plan) if question not in NOT_ANSWERED else ""
+
+
+def _settled(asked: Approval, by: str, catalog: Catalog, approvals: Approvals) -> Approval:
+    """The question as it stands: with the answers that it got, and with the yes of who promotes the release, if anybody."""
+    for _ in range(ATTEMPTS):
+        kept = approvals.read(asked.release)
+        if kept.question != asked.question:
+            # A machine that nobody hears any more.
+            return asked
+        if kept.status != "pending" or not by:
+            return kept
+        answered = answer_question(kept, "approved", by)
+        if answered.status != "approved" or not _may_still(kept, by, catalog):
+            return kept
+        if approvals.answer(kept, answered):
+            return answered
+    raise RecordContested(
+        f"others answered the question of release {asked.release} meanwhile; it is asked again"
+    )
+
+
+def _may_still(question: Approval, by: str, catalog: Catalog) -> bool:
+    """Whether who promotes the release may answer its question: looked at as it was promoted, but catalogs change.
+
+    Where nothing asks for four eyes a promotion takes less than an answer does, as long as no question is open.
+    """
+    if not catalog.environment(question.environment).production:
+        return True
+    try:
+        require_may_answer(question, require_person(by, catalog.people), catalog)
+    except NotAllowed:
+        return False
+    return True

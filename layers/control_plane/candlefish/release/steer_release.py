@@ -24,18 +24,15 @@ from candlefish.release.decide_approval import (
     require_may_answer,
 )
 from candlefish.release.journal import Journal
-from candlefish.release.model import Approval, PlanStep, Release, ReleaseEntry
+from candlefish.release.model import Approval, PlanStep, Release, ReleaseEntry, answer_question
 from candlefish.release.plan import SKIPPED, with_promotion
 from candlefish.release.ports import Approvals
+from candlefish.release.request_approval import NOT_ANSWERED
 from candlefish.service.ports import ServiceRecords
 from candlefish.service.record import ServiceRecord, check_running, lift_pauses, pause_release
 
 # As many looks may put something into the plan at the same moment; the last of more is told to try again.
 ATTEMPTS = 5
-# Questions that a promotion does not answer, and why.
-NOT_ANSWERED = {
-    "job": "how a Job of it ended is not known, and going on as if it had ended well is a decision of its own"
-}
 
 
 class SteerCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,8 +150,9 @@ def _say_yes(question: Approval, reason: str, principal: str, **ports: Any) -> N
     try:
         decide_approval(yes, principal=principal, **ports)
     except InvalidInput:
-        # Somebody else may have said yes at the same moment.
-        if ports["approvals"].read(question.release).status != "approved":
+        # Somebody else may have said yes at the same moment; the machine may be at its next question.
+        newest = ports["approvals"].read(question.release)
+        if newest.question == question.question and newest.status != "approved":
             raise
 
 
@@ -191,7 +189,8 @@ def _resume(
     journal.append(release.id, ReleaseEntry(at, "resumed", reason or "no reason given", by=person.name))
     if still := [f"paused by {name}" for name in others] + holds:
         return Steered(release.id, f"{release.id} is still held: {'; '.join(still)}"), None
-    question = _open_question(release, approvals, at)
+    asked = _newest_question(release, approvals)
+    question = asked if _is_open(asked, at) else None
     if question is None or (question.name == HOLD and _may_answer(question, person, catalog)):
         return Steered(release.id, f"{release.id} goes on"), question
     waits = f"{release.id} is paused no more, and waits for an answer to its question {question.question}"
@@ -220,19 +219,26 @@ def _promote(
 ) -> tuple[Steered, Approval | None]:
     """Rewrite the plan; and the question that it waits in, which is answered by that.
 
-    The plan comes first, and says who rewrote it: whatever dies after that, a machine that comes to it goes on.
+    The plan comes first, and says who rewrote it: whatever dies after that, a machine that comes to it goes on. One that
+    asks at the same moment stores its question first and looks at the plan then, so one of both sees the other.
     """
     if not reason:
         raise InvalidInput('"reason" must say why the release is promoted without the rest of its steps')
     for _ in range(ATTEMPTS):
         record = records.get(release.service)
         release = journal.read(release.id)
-        question = _open_question(release, approvals, at)
+        asked = _newest_question(release, approvals)
+        question = asked if _is_open(asked, at) else None
         _require_promotable(release, record, question, catalog, journal)
         require_may_promote(release, person, question, catalog)
         after = with_promotion(release.plan, person.name)
         if after == release.plan:
             break
+        if asked and asked.status == "pending" and question is None:
+            raise ReleaseOver(
+                f"nobody answered question {asked.question} of release {release.id} in time, so it is being rolled back; "
+                "nothing was changed. Release the version again"
+            )
         try:
             journal.replan(release, after)
         except RecordContested:
@@ -250,28 +256,47 @@ def _promote(
             ),
         )
     says = f"{release.id} goes to 100% and is promoted as soon as its Pods are ready"
-    steered = Steered(release.id, f"{says}, without {', '.join(skipped)}" if skipped else says, skipped)
-    return steered, question or _yes_of(person, release, approvals, at)
+    says = f"{says}, without {', '.join(skipped)}" if skipped else says
+    newest = _newest_question(release, approvals)
+    mine = newest if newest and _is_answered_by_it(newest, question, person, catalog, at) else None
+    if newest and _is_open(newest, at) and mine is None:
+        says += (
+            f". It was asked its question {newest.question} at the same moment, which this does not answer; whether it waits "
+            f"for that: candlefish status {release.id} -e {release.environment}"
+        )
+    return Steered(release.id, says, skipped), mine
 
 
-def _yes_of(person: Person, release: Release, approvals: Approvals, at: float) -> Approval | None:
-    """A question that the person said yes to: who did so may have died before the machine heard of it."""
+def _is_answered_by_it(
+    asked: Approval, seen: Approval | None, person: Person, catalog: Catalog, at: float
+) -> bool:
+    """Whether a promotion says yes to a question, that stands there after the plan was written.
+
+    It is the one that was `seen` before; or was asked meanwhile, and the person may answer it; or the person said yes to
+    it: who did so may have died before the machine heard of it.
+    """
+    if seen and asked.question == seen.question:
+        return True
+    # Answering a hold's again would lift what has held the release since.
+    if asked.name in NOT_ANSWERED or asked.expires_at <= at:
+        return False
+    if asked.status == "pending":
+        enough = answer_question(asked, "approved", person.name).status == "approved"
+        return enough and _may_answer(asked, person, catalog)
+    return asked.status == "approved" and person.name in asked.approvers
+
+
+def _newest_question(release: Release, approvals: Approvals) -> Approval | None:
+    """What the release asked last, answered or not; None where it asked nothing."""
     try:
-        asked = approvals.read(release.id)
+        return approvals.read(release.id)
     except InvalidInput:
         return None
-    mine = asked.status == "approved" and person.name in asked.approvers and asked.expires_at > at
-    # Answering that one again would lift what has held the release since.
-    return asked if mine and asked.name != HOLD else None
 
 
-def _open_question(release: Release, approvals: Approvals, at: float) -> Approval | None:
-    """The question that the release waits for an answer to; None where it waits for none."""
-    try:
-        asked = approvals.read(release.id)
-    except InvalidInput:
-        return None
-    return asked if asked.status == "pending" and asked.expires_at > at else None
+def _is_open(asked: Approval | None, at: float) -> bool:
+    """Whether the release waits for an answer."""
+    return asked is not None and asked.status == "pending" and asked.expires_at > at
 
 
 def _require_promotable(
@@ -293,7 +318,7 @@ def _require_promotable(
         raise Held(
             f"release {release.id} is held ({why}); nothing was changed. Resume it first, or wait until what holds it ends"
         )
-    if question and question.name in NOT_ANSWERED:
+    if question and not answered and question.name in NOT_ANSWERED:
         raise Held(
             f"release {release.id} waits for an answer first: {NOT_ANSWERED[question.name]}; nothing was changed"
         )

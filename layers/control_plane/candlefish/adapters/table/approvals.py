@@ -25,10 +25,17 @@ class DynamoApprovals:
     def _key(self, release: str) -> dict[str, Any]:
         return keys.APPROVAL.key(release=release)
 
-    def ask(self, approval: Approval) -> None:
+    def ask(self, approval: Approval) -> bool:
         self._keep_token(approval)
-        with aws_call(f"storing the question of release {approval.release}"):
-            self._client.put_item(TableName=self._table, Item=self._item(approval))
+        return write_if(
+            f"storing the question of release {approval.release}",
+            self._client.put_item,
+            TableName=self._table,
+            Item=self._item(approval),
+            # One that older code asked has no attribute for its id.
+            ConditionExpression="attribute_not_exists(question) OR question <> :question",
+            ExpressionAttributeValues={":question": {"S": approval.question}},
+        )
 
     def _keep_token(self, approval: Approval) -> None:
         item = {
