@@ -9,7 +9,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tests.exploration.machines import FOLLOW, INVOKE, START, STOP, End, Failure, Step, Task, Wait, Walker
+from tests.exploration.machines import (
+    ASKS,
+    FOLLOW,
+    INVOKE,
+    START,
+    STOP,
+    End,
+    Failure,
+    Step,
+    Task,
+    Wait,
+    Walker,
+)
 from tests.exploration.product import Asks, Product, Raises, Returns
 from tests.exploration.subject import Op, arn_of, decode, encode
 
@@ -63,7 +75,7 @@ class Troupe:
 
     def __init__(self, product: Product) -> None:
         self.product = product
-        self._walkers = {arn: Walker(machine) for arn, machine in product.machines.items()}
+        self._walkers = {arn: Walker(machine, asks=product.asks) for arn, machine in product.machines.items()}
         self._numbers: dict[Actor, int] = {}
         self.actors: list[Actor] = []
         self._asks: list[Op | None] = []
@@ -132,6 +144,22 @@ class Troupe:
         actor = self.actors[number]
         return self.number(Actor("", f"{actor.name} (unheard)", call=actor.call))
 
+    def waits_for_answer(self, number: int) -> bool:
+        """Whether it is an execution whose question is told, and that waits for the answer."""
+        actor = self.actors[number]
+        return actor.runs and isinstance(actor.step, Wait) and bool(actor.step.token)
+
+    def told(self, number: int, token: str, now: float) -> tuple[int, ...]:
+        """The execution after SendTaskSuccess, and its invocation where it goes on; nothing where it waits for another."""
+        actor = self.actors[number]
+        step = actor.step
+        if not actor.runs or step is None or isinstance(step, End) or token != _token(step):
+            return ()
+        at = self._walkers[actor.machine].answered(actor.name, step.at, {}, now)
+        goes_on = self._settled(self._stands(actor._replace(call=None), at), now)
+        alone = actor.call is not None and actor.call.began is not None
+        return (goes_on, self.orphan(number)) if alone else (goes_on,)
+
     def _answered(self, actor: Actor, answer: Any, now: float) -> Actor:
         call = actor.call
         if isinstance(answer, Failure):
@@ -183,6 +211,8 @@ class Troupe:
         assert isinstance(actor.step, Task)
         answer = {"Payload": decode(found.answer)}
         walker = self._walkers[actor.machine]
+        if token := _token(actor.step):
+            return self._stands(actor, walker.asked(actor.step.at, token, now))
         return self._stands(actor, walker.answered(actor.name, actor.step.at, answer, now))
 
     def _stands(self, actor: Actor, step: Step) -> Actor:
@@ -190,7 +220,7 @@ class Troupe:
         if isinstance(step, End):
             return actor._replace(step=None, call=None, follows="", status=step.status, output=step.output)
         self.visited.add((self.product.machines[actor.machine].name, step.at.state))
-        if isinstance(step, Task) and step.resource == INVOKE:
+        if isinstance(step, Task) and step.resource.removesuffix(ASKS) == INVOKE:
             arguments = decode(step.arguments)
             call = Call(arguments["FunctionName"], encode(arguments.get("Payload", {})))
             return actor._replace(step=step, call=call)
@@ -218,6 +248,13 @@ class Troupe:
             return ("start", machine, arguments["Name"], encode(arguments["Input"]))
         assert step.resource == STOP, step.resource
         return ("stop", arguments["ExecutionArn"])
+
+
+def _token(step: Task | Wait) -> str:
+    """The token that it waits for an answer to; empty where it is no question."""
+    if isinstance(step, Wait):
+        return step.token
+    return str(decode(step.arguments)["Payload"]["token"]) if step.resource.endswith(ASKS) else ""
 
 
 def _child(step: Task, product: Product) -> str:

@@ -322,6 +322,11 @@ def judging(troupe: Troupe) -> State:
     return _played(troupe, serving(troupe), _begins("run_analysis"))
 
 
+def asking(troupe: Troupe) -> State:
+    """Release 2 has a part of the traffic and is told to ask a person, and has not asked yet."""
+    return _played(troupe, serving(troupe), _begins("request_approval"))
+
+
 def looking(troupe: Troupe) -> State:
     """Release 2 has made its canary's weight 0, and is about to look what that shows."""
     state = _played(troupe, serving(troupe), lambda state, op: state.plan.experiments == 1)

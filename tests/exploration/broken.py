@@ -22,9 +22,11 @@ from candlefish.release import (
     next_step,
     reconcile_cluster,
     reconcile_traffic,
+    request_approval,
     restore_traffic,
     retire_slot,
     run_analysis,
+    steer_release,
 )
 from candlefish.release.drain import Drain
 from candlefish.release.model import MOST_EXPERIMENTS, PlanStep, Release
@@ -137,6 +139,24 @@ def _abort_after_the_end(stack: ExitStack) -> None:
         return real(record, msgspec.structs.replace(request, only_running=False), **more)
 
     instead(stack, restore_traffic, "begin_rollback", begin_rollback)
+
+
+def _asked_without_look(stack: ExitStack) -> None:
+    instead(stack, request_approval, "_promoter", lambda release, question: "")
+
+
+def _promoted_without_look(stack: ExitStack) -> None:
+    def is_answered(asked: Any, seen: Any, *more: Any) -> bool:
+        return seen is not None and asked.question == seen.question
+
+    instead(stack, steer_release, "_is_answered_by_it", is_answered)
+
+
+def _over_without_look(stack: ExitStack) -> None:
+    def is_over(request: Any, release: Release, at: float) -> bool:
+        return bool(at >= request.since + request.step.within)
+
+    instead(stack, request_approval, "_is_over", is_over)
 
 
 def _begins_frozen(stack: ExitStack) -> None:
@@ -295,6 +315,13 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("the look at holds before a promotion", _held_weights, ("pause-while-promoting",)),
     Variant("the release that a pause or its end is meant for", _of_whatever_release, ("pause-of-another",)),
     Variant("the end of a release that an abort looks at", _abort_after_the_end, ("abort-while-promoting",)),
+    Variant("the look at the plan after a question is asked", _asked_without_look, ("promote-while-asking",)),
+    Variant(
+        "the look for a question after a plan is promoted", _promoted_without_look, ("promote-while-asking",)
+    ),
+    Variant(
+        "the look at the plan when the time to answer is over", _over_without_look, ("promote-while-asking",)
+    ),
     Variant("the look at freezes before a release begins", _begins_frozen, ("frozen",)),
     Variant("the look at freezes before users meet a version", _goes_on_frozen, ("frozen-before-weight",)),
     Variant("the generation that an apply looks at", _apply_without_generation, ("straggler",)),

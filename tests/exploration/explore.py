@@ -81,9 +81,11 @@ def judged(scenario: Scenario, first: State, moves: Moves, rest: Rest, state: St
         wrong.append("I4: nobody died and nobody writes weights, and rule and record differ")
     if not is_quiet(moves, state):
         return wrong or None
+    undisturbed = state.left[:MISHAPS] == first.left[:MISHAPS]
+    if undisturbed and state.plan.promoted and any(map(troupe.waits_for_answer, state.actors)):
+        wrong.append("I10: a release that a person promoted waits for an answer")
     ended = all(troupe.asks(number) is None for number in state.actors)
     if ended and not (scenario.mended or record.holder or record.rollback):
-        undisturbed = state.left[:MISHAPS] == first.left[:MISHAPS]
         wrong += [f"at rest: {each}" for each in rest.problems(state) if undisturbed or each.startswith("I")]
     return wrong + [f"never mended: {each}" for each in rest.never_mended(state)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from candlefish.errors import ApprovalExpired
 from candlefish.release.model import MOST_EXPERIMENTS
 from candlefish.service.model import SLOTS, Version, all_to, other
 from candlefish.service.record import ServiceRecord
@@ -145,6 +146,9 @@ def _steered(state: State, before: ServiceRecord, after: ServiceRecord) -> Itera
         yield "I10: a release was promoted that is held"
     if before.holder is None and after.rollback and after.rollback.id.startswith("abort"):
         yield "I10: an abort took back what was promoted"
+    taken_back = after.rollback if before.rollback is None else None
+    if taken_back and state.plan.promoted and taken_back.reason == ApprovalExpired.__name__:
+        yield "I10: a release that a person promoted was taken back because nobody answered its question"
     frozen = any(
         each.since < FIRST_MOMENT for each in freezes_of(state.freezes).in_force(state.clock, SERVICE)
     )

@@ -31,9 +31,11 @@ class At(msgspec.Struct, frozen=True):
     state: str
     value: bytes
     variables: bytes = b"{}"
+    # How often its task has failed; counted where a task waits for an answer, which names the attempt.
+    attempt: int = 0
 
 
-# Nobody is there to be asked, so the time to answer passes: sooner than in the product, for there are few moves.
+# The time to answer is over sooner than in the product, for there are few moves.
 ASKS, UNANSWERED = ".waitForTaskToken", 60.0
 
 
@@ -51,6 +53,8 @@ class Wait(msgspec.Struct, frozen=True):
     at: At
     until: float
     again: bool = False
+    # Whose answer ends it sooner.
+    token: str = ""
 
 
 class End(msgspec.Struct, frozen=True):
@@ -85,10 +89,10 @@ class _Seen:
 
 
 class Walker:
-    """Walks executions of one machine."""
+    """Walks executions of one machine. `asks`: people are asked; otherwise nobody is there, and their time passes."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.arn = machine.arn
+    def __init__(self, machine: Machine, *, asks: bool = False) -> None:
+        self.arn, self._asks = machine.arn, asks
         self._definition: Definition = define(machine.definition)
         self._now = 0.0
         self._known = expressions.functions(millis=lambda: round(self._now * 1000))
@@ -115,7 +119,7 @@ class Walker:
             pauses = [each.interval for each in state.retry if failure.error in each.errors]
             return Wait(at, now + pauses[0], again=True)
         if not failure.for_good and self.retries(at, failure.error):
-            return self._walk(name, at, now)
+            return self._walk(name, self._once_more(state, at), now)
         for catcher in state.catch:
             if _names(catcher.errors, failure.error):
                 return self._caught(name, state, at, catcher, failure, now)
@@ -126,10 +130,17 @@ class Walker:
         if wait.again:
             return self._walk(name, wait.at, now)
         if self._state(wait.at).resource.endswith(ASKS):
-            return self.failed(
-                name, wait.at, Failure("States.Timeout", "nobody answered", for_good=True), now
-            )
+            over = Failure("States.Timeout", "nobody answered", for_good=not self._asks)
+            return self.failed(name, wait.at, over, now)
         return self._pass(name, self._state(wait.at), wait.at, now)
+
+    def asked(self, at: At, token: str, now: float) -> Step:
+        """The function that asks has ended: the state waits for the answer to its token."""
+        return Wait(at, now + UNANSWERED, token=token)
+
+    def _once_more(self, state: State, at: At) -> At:
+        counted = self._asks and state.resource.endswith(ASKS)
+        return msgspec.structs.replace(at, attempt=at.attempt + 1) if counted else at
 
     def _state(self, at: At) -> State:
         return self._definition.flow.states[at.state]
@@ -138,13 +149,14 @@ class Walker:
         self._now = now
         arn = f"{self.arn.replace(':stateMachine:', ':execution:')}:{name}"
         execution = {"Id": arn, "Name": name}
-        states = {"input": decode(at.value), "context": {"Execution": execution}, **more}
+        context = {"Execution": execution, "Task": {"Token": f"{name} {now:.0f} {at.attempt}"}}
+        states = {"input": decode(at.value), "context": context, **more}
         return _Seen(at.state, decode(at.variables), states, self._known)
 
     def _walk(self, name: str, at: At, now: float) -> Step:
         state = self._state(at)
         match state.kind:
-            case "Task" if state.resource.endswith(ASKS):
+            case "Task" if state.resource.endswith(ASKS) and not self._asks:
                 return Wait(at, now + UNANSWERED)
             case "Task":
                 arguments = state.filled["Arguments"].fill(self._seen(name, at, now))

@@ -205,6 +205,9 @@ class Executions:
     def arn(self, machine: str, name: str) -> str:
         return arn_of(machine, name)
 
+    def succeed(self, token: str, output: Mapping[str, Any]) -> None:
+        self._replay.ask("succeed", token)
+
     def find(self, machine: str, name: str) -> Execution | None:
         arn = arn_of(machine, name)
         status = self._replay.ask("status", arn)
@@ -214,12 +217,13 @@ class Executions:
 class Journal:
     """Nobody decides by what stands in a timeline, but by the plan, which is the same for all releases here.
 
-    But for experiments: how many a plan has is asked, where it may have any.
+    But for experiments and promotions: what was put into a plan is asked, where it judges or asks.
     """
 
     def __init__(self, replay: Replay, plan: tuple[PlanStep, ...]) -> None:
         self._replay, self._plan = replay, plan
         self._judged = next((at for at, step in enumerate(plan) if step.kind == "judge"), None)
+        self._follows = any(step.kind in ("judge", "approve") for step in plan)
 
     def open(self, release: Release) -> bool:
         return True
@@ -239,10 +243,11 @@ class Journal:
             plan=self._plan,
             passes_skipped=True,
         )
-        if self._judged is None:
+        if not self._follows:
             return found
         written = self._replay.ask("plan.get")
         for number in range(written.experiments):
+            assert self._judged is not None
             plan = with_experiment(found, self._judged + 3 * number, weight=EXPERIMENT_AT, within=600.0)
             found = msgspec.structs.replace(found, plan=plan)
         if written.promoted:
@@ -274,10 +279,30 @@ def _written(plan: tuple[PlanStep, ...]) -> Plan:
 
 
 class Approvals:
-    """Nobody is there to be asked: no release waits in a question that somebody could answer."""
+    """`asks`: whether anybody is there to be asked; otherwise no release waits in a question that somebody could answer."""
+
+    def __init__(self, replay: Replay, asks: bool) -> None:
+        self._replay, self._asks = replay, asks
+
+    def ask(self, approval: Approval) -> bool:
+        self._replay.ask("question.token", approval.question, approval.token)
+        asked = msgspec.structs.replace(approval, token="")
+        return bool(self._replay.ask("question.put", encode(asked)))
 
     def read(self, release: str) -> Approval:
-        raise InvalidInput(f"release {release} asks nothing")
+        stored = self._replay.ask("question.get") if self._asks else b""
+        if not stored:
+            raise InvalidInput(f"release {release} asks nothing")
+        return msgspec.json.decode(stored, type=Approval)
+
+    def answer(self, seen: Approval, after: Approval) -> bool:
+        return bool(self._replay.ask("question.answer", encode(seen), encode(after)))
+
+    def token(self, asked: Approval) -> str:
+        token = self._replay.ask("question.token.get", asked.question)
+        if not token:
+            raise InvalidInput(f"release {asked.release} waits for no answer")
+        return str(token)
 
 
 class Freezes:

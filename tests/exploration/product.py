@@ -18,7 +18,7 @@ from candlefish.adapters.kubernetes.cluster import KubernetesCluster
 from candlefish.adapters.kubernetes.shares import ShareOfPods
 from candlefish.analysis.judge_windows import Asking, judge_windows
 from candlefish.analysis.model import Arm, MetricTarget, Window
-from candlefish.catalog.model import Catalog, Duration, Job, Strategy, StrategyStep, Watch
+from candlefish.catalog.model import Approve, Catalog, Duration, Job, Strategy, StrategyStep, Watch
 from candlefish.catalog.read import effective
 from candlefish.errors import ControlPlaneError, Retryable
 from candlefish.measures import Uncounted
@@ -35,6 +35,7 @@ from lab.simulator.functions import Code, Context
 from lab.simulator.template import Function, Machine, Stack
 from tests.exploration import ports
 from tests.exploration.jobs import MIGRATE, WARM, WITHIN
+from tests.exploration.machines import UNANSWERED
 from tests.exploration.subject import ENVIRONMENT, EXPERIMENT_AT, SERVICE, Op, decode, encode, stack
 from tests.support.analysis import FakeWindows
 from tests.support.catalogs import catalog
@@ -77,9 +78,19 @@ class Raises(NamedTuple):
 
 Next = Asks | Returns | Raises
 # How versions take over; a canary is judged and nothing is found; one whose judge finds both versions in trouble is guilty of it, or not.
+# Of one that is asked about, a person says whether it goes on.
 # A worker's version takes over by shares of Pods; a version may bring a migration, and what warms it up afterwards.
 Way = Literal[
-    "two slots", "in place", "canary", "guilty", "innocent", "shares", "jobs", "jobs in place", "frozen"
+    "two slots",
+    "in place",
+    "canary",
+    "guilty",
+    "innocent",
+    "shares",
+    "jobs",
+    "jobs in place",
+    "frozen",
+    "asked",
 ]
 # What an experiment sees of the old version.
 ALONE = {"guilty": Arm(6000, 6), "innocent": Arm(6000, 1200)}
@@ -101,7 +112,7 @@ class Product:
     """The functions and machines of one environment, loaded once. `way`: how versions take over."""
 
     def __init__(self, way: Way) -> None:
-        self.shared, self._frozen = way == "shares", way == "frozen"
+        self.shared, self._frozen, self.asks = way == "shares", way == "frozen", way == "asked"
         changes = {"shares": _as_worker, "jobs": _with_jobs, "jobs in place": _with_jobs}
         self.catalog = _with_strategy(changes.get(way, lambda shipped: shipped)(catalog()), way)
         deployed, wanted = stack(), _called(stack())
@@ -182,7 +193,7 @@ class Product:
             "requesters": MemoryRequesters(),
             "judgements": ports.Judgements(self._known),
             "journal_store": ports.Journal(replay, self._plan),
-            "approvals": ports.Approvals(),
+            "approvals": ports.Approvals(replay, self.asks),
             "asked_freezes": ports.Freezes(replay, self._frozen),
             "bus": ports.Bus(),
             "meter": Uncounted(),
@@ -255,6 +266,11 @@ def _with_strategy(shipped: Catalog, way: Way) -> Catalog:
         "in place": (),
         "jobs in place": (),
         "shares": (StrategyStep(weight=HALF), *whole),
+        "asked": (
+            StrategyStep(weight=EXPERIMENT_AT),
+            StrategyStep(approve=Approve(within=Duration(UNANSWERED))),
+            *whole,
+        ),
     }
     strategy = Strategy(
         name="explored",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.exploration.actors import Troupe
 from tests.exploration.beginnings import (
+    asking,
     backed_up,
     configuring,
     deploying,
@@ -564,6 +565,27 @@ SCENARIOS: dict[str, Scenario] = {
         (("promote release2",),),
         Budget(crashes=1, ticks=3),
         way="innocent",
+    ),
+    "promote-while-asking": Scenario(
+        "somebody promotes a release that is about to ask a question; any function dies once, what it sent lands late or never",
+        asking,
+        (("promote release2",),),
+        Budget(crashes=1, ticks=4),
+        way="asked",
+    ),
+    "promote-while-asking-unheard": Scenario(
+        "the same; who asks goes on, and its machine hears nothing of it and asks again",
+        asking,
+        (("promote release2",),),
+        Budget(lost=1, ticks=4),
+        way="asked",
+    ),
+    "promote-while-asking-unanswered": Scenario(
+        "the same; calls get no answer, done or not",
+        asking,
+        (("promote release2",),),
+        Budget(errors=1, ticks=4),
+        way="asked",
     ),
     "promote-worker": Scenario(
         "somebody promotes a worker's release about to shift; the reconciler of the cluster looks",

@@ -17,6 +17,17 @@ from tests.exploration.subject import NAMESPACE, SERVICE, Op, Plan, arn_of, deco
 # Seconds at weight 0 after which no request reaches a slot any more.
 DRAIN = 20.0
 _KINDS = ("deployments", "horizontalpodautoscalers")
+# Writes of one item, or to the rule.
+_FLYING = (
+    "record.put",
+    "plan.put",
+    "freeze.put",
+    "question.token",
+    "question.put",
+    "question.answer",
+    "rule.write",
+    "rule.stamp",
+)
 
 
 class Budget(NamedTuple):
@@ -77,6 +88,9 @@ class State(NamedTuple):
     accused: bool = False
     # Freezes that people asked for; and the releases that somebody asked to go on.
     freezes: bytes = b""
+    # The question that was asked last, and the token of the task that waits for the answer to each.
+    question: bytes = b""
+    tokens: tuple[tuple[str, str], ...] = ()
     resumed: tuple[str, ...] = ()
 
 
@@ -88,19 +102,17 @@ def slots(state: State) -> tuple[Slot, Slot]:
 
 def writes(op: Op) -> bool:
     """Whether it changes anything that others see."""
-    return op[0] in ("record.put", "plan.put", "freeze.put", "rule.write", "rule.stamp", "start", "stop") or (
-        op[0] == "kube" and op[1].writes
-    )
+    return op[0] in (*_FLYING, "start", "stop", "succeed") or (op[0] == "kube" and op[1].writes)
 
 
 def can_fail(op: Op) -> bool:
     """Whether it is a call that may remain without an answer."""
-    return op[0].startswith(("record.", "plan.", "freeze.", "rule.", "health", "kube"))
+    return op[0].startswith(("record.", "plan.", "freeze.", "question.", "rule.", "health", "kube"))
 
 
 def can_fly(op: Op) -> bool:
     """Whether it may land after its writer is dead."""
-    return op[0] in ("record.put", "plan.put", "freeze.put", "rule.write", "rule.stamp", "kube")
+    return op[0] in (*_FLYING, "kube")
 
 
 class Effects:
@@ -136,6 +148,24 @@ class Effects:
                 if freezes_of(state.freezes).revision != seen:
                     return state, False
                 return state._replace(freezes=freezes), True
+            case ("question.get",):
+                return state, state.question
+            case ("question.token", question, token):
+                return state._replace(
+                    tokens=tuple(sorted({**dict(state.tokens), question: token}.items()))
+                ), None
+            case ("question.token.get", question):
+                return state, dict(state.tokens).get(question, "")
+            case ("question.put", asked):
+                if state.question and decode(state.question)["question"] == decode(asked)["question"]:
+                    return state, False
+                return state._replace(question=asked), True
+            case ("question.answer", seen, after):
+                if state.question != seen:
+                    return state, False
+                return state._replace(question=after), True
+            case ("succeed", token):
+                return self._succeed(state, token), None
             case ("accuse",):
                 return state._replace(accused=True), None
             case ("weight", slot):
@@ -189,6 +219,14 @@ class Effects:
             return state, None if running else exists
         new = self._troupe.execution(machine, name, decode(payload), state.clock)
         return state._replace(actors=(*state.actors, new)), None
+
+    def _succeed(self, state: State, token: str) -> State:
+        for at, number in enumerate(state.actors):
+            if told := self._troupe.told(number, token, state.clock):
+                state = replaced(state, at, told[0])
+                return state._replace(actors=(*state.actors, *told[1:]))
+        # The task is over: answering it again is no error (`adapters.aws.stepfunctions`).
+        return state
 
     def _stop(self, state: State, arn: str) -> State:
         at = self._find(state, arn)
