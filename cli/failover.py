@@ -21,9 +21,9 @@ from candlefish.failover.model import OPEN, PlanKind, Question, Run
 from candlefish.failover.plans import default_plan
 from cli.exits import Exit
 from cli.options import CATALOG, in_environment, require_meant, say_environment
+from cli.screen.clock import utc
 from cli.stack import Stack
 from cli.terminal import PlainConsole, as_json, document, mark
-from cli.view import utc
 
 console, errors = PlainConsole(), PlainConsole(stderr=True)
 # Plans that the stack of the region itself moves; the recovery region's moves the others.

@@ -20,10 +20,10 @@ from rich.console import Console, Group, RenderableType
 
 from candlefish.service.record import ServiceRecord
 from cli.background import once_more
+from cli.demo_view import release_view, service_view
 from cli.lab_load import load_command
 from cli.progress import Progress
 from cli.simulate import simulate
-from cli.view import release_view, service_view
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS, _END_SECONDS = 600.0, 120.0

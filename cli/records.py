@@ -9,12 +9,15 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from candlefish.errors import ControlPlaneError
 from candlefish.release.verify_records import RecordCheck
 from candlefish.service.record import ServiceRecord
 from cli.options import in_environment, in_environment_to_change
+from cli.screen.fleet import service_lines
+from cli.screen.printing import show, width
 from cli.stack import Stack
 from cli.terminal import PlainConsole, as_json, document, echo
-from cli.view import service_view
+from cli.views import Views
 
 console = PlainConsole()
 # A rebuild reads the load balancer and the cluster.
@@ -63,7 +66,19 @@ def rebuild_command(stack: Stack, service: str, reason: str, stable: str | None,
     if as_json:
         document(answer)
     else:
-        console.print(service_view(msgspec.convert(answer, ServiceRecord), time.time()))
+        made = msgspec.convert(answer, ServiceRecord)
+        echo(f"the record of {service} was made again, generation {made.generation}")
+        _show(stack, service)
+
+
+def _show(stack: Stack, service: str) -> None:
+    """How a service stands now. That nobody can tell undoes nothing."""
+    try:
+        view = Views(stack).service(service)
+    except ControlPlaneError as error:
+        echo(f"how it stands now is not known: {error}", err=True)
+    else:
+        show(service_lines(view, width(), time.time(), None))
 
 
 def check_view(check: RecordCheck, *, all_lines: bool) -> Table | Text:

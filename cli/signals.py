@@ -22,11 +22,11 @@ from candlefish.signals.sync_alarms import forget_old_alarms
 from candlefish.signals.token_rotation import rotate_token
 from candlefish.views.model import SignalsPage, SignalView
 from cli.options import in_environment, require_meant, say_environment
+from cli.screen.clock import utc
 from cli.screen.printing import show, width
 from cli.screen.signals import signals_lines
 from cli.stack import Stack
 from cli.terminal import as_json, document, echo
-from cli.view import utc
 from cli.views import Views
 
 # Signals that a read gives at most (candlefish.views.see_signals), and reads for those that were asked for.

@@ -39,4 +39,10 @@ def left(until: float, now: float, zone: tzinfo | None) -> str:
     return f"{lasting(until - now)} left, until {day_and_clock(until, zone, now)}"
 
 
-__all__ = ["clock", "day_and_clock", "lasting", "left", "moment"]
+def utc(at: float) -> str:
+    """A moment in UTC, for who compares it with a log; a question mark for what is no time of ours."""
+    found = moment(at, UTC)
+    return "?" if found is None else found.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+__all__ = ["clock", "day_and_clock", "lasting", "left", "moment", "utc"]

@@ -88,11 +88,11 @@ from candlefish.sqs import Batch
 from candlefish.until import parse_until
 from candlefish.views.sign_in import SessionAsked
 from candlefish.web import Http, HttpRequest, RequestContext
+from cli.demo_view import service_view
 from cli.files import documents_of, read_train
 from cli.recording import read
 from cli.replay import read_policy, replay
 from cli.terminal import PlainConsole
-from cli.view import service_view
 from lab.memory.release import MemoryFreezes
 from lab.memory.service import MemoryRecords
 from lab.memory.signals import MemoryQueue, MemoryTokens

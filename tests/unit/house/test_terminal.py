@@ -20,8 +20,8 @@ from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import Hold, Version
 from candlefish.service.record import acquire, add_hold
 from candlefish.signals.notification import Notification
+from cli.demo_view import release_view, service_view
 from cli.terminal import PlainConsole, echo, failure
-from cli.view import release_view, service_view
 from tests.support.service import fresh, image
 
 ROOT = Path(__file__).parents[3]

@@ -8,13 +8,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from candlefish.errors import Unavailable
 from candlefish.release.reconstruct import Comparison
 from candlefish.release.verify_records import RecordCheck
 from cli import automation
 from cli.__main__ import candlefish
 from cli.stack import Stack
+from cli.views import Views
 from lab.memory.signals import MemorySwitchboard
 from tests.support.service import V1, fresh, released
+from tests.support.views import sample_text
 
 AGREES = Comparison("rule", "arn:1", "arn:1", agrees=True)
 DIFFERS = Comparison("blue [red]weight", "10", "100", agrees=False)
@@ -58,12 +61,31 @@ def test_verify_of_what_agrees_exits_0_and_shows_it_when_asked(asked: list[tuple
     assert code == 0 and "arn:1" in said
 
 
-def test_rebuild_says_who_is_good_and_why(asked: list[tuple[str, Any]]) -> None:
-    code, said = run(
-        "records", "rebuild", "backend-api", "-e", "production", "--reason", "lost", "--stable", "green"
+def test_rebuild_says_who_is_good_and_why_and_shows_how_it_stands(
+    asked: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuild = (
+        "records",
+        "rebuild",
+        "backend-api",
+        "-e",
+        "production",
+        "--reason",
+        "lost",
+        "--stable",
+        "green",
     )
-    assert code == 0 and "v1" in said
-    assert asked == [("rebuild_record", {"service": "backend-api", "reason": "lost", "stable": "green"})]
+    monkeypatch.setattr(Views, "text", lambda self, path, **query: sample_text("service").encode())
+    code, said = run(*rebuild)
+    assert code == 0 and "generation" in said and "releases, newest first" in said
+
+    def silent(self: Views, path: str, **query: str) -> bytes:
+        raise Unavailable("nobody answered")
+
+    monkeypatch.setattr(Views, "text", silent)
+    code, said = run(*rebuild)
+    assert code == 0 and "was made again" in said and "not known: nobody answered" in said
+    assert asked[:1] == [("rebuild_record", {"service": "backend-api", "reason": "lost", "stable": "green"})]
 
 
 @pytest.mark.parametrize("arguments", [("records", "rebuild", "website"), ("automation", "off")])

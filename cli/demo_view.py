@@ -1,18 +1,20 @@
-"""How a service and a release look in a terminal. Pure: values in, rich renderables out."""
+"""How the demonstration draws a service and its release while it runs, from what it reads for its claims. Pure.
+
+What people see of an environment is drawn from the read model (`cli.screen`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from candlefish.bounds import LAST_MOMENT
 from candlefish.release.model import Release, ReleaseEntry
 from candlefish.service.model import SLOTS, Hold
 from candlefish.service.record import ServiceRecord
+from cli.screen.clock import utc
 
 STATUS_STYLE = {
     "running": "cyan",
@@ -114,10 +116,3 @@ def _changed(entry: ReleaseEntry) -> str:
 def _question(entry: ReleaseEntry) -> str:
     """The id of the question that an entry asks, which an answer has to name."""
     return f" (question {entry.evidence['question']})" if "question" in entry.evidence else ""
-
-
-def utc(at: float) -> str:
-    """Epoch seconds as people read them; a question mark for what is no time of ours."""
-    if not 0 <= at <= LAST_MOMENT:
-        return "?"
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
