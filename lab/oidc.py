@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -22,6 +22,8 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
+from lab.aws.format2 import HttpServer
 
 CLIENT = "candlefish-lab"
 # How long a token holds, and a code. Seconds.
@@ -84,8 +86,7 @@ class OidcIssuer:
             def log_message(self, *_: object) -> None:
                 """Whoever signs in is told by the page."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from lab.aws import signature
-from lab.aws.format2 import Request, answer, came_in, context, event, translate
+from lab.aws.format2 import HttpServer, Request, answer, came_in, context, event, translate
 from lab.iam.policies import Ask
 from lab.moto import wrap
 from lab.moto.iam import ANYBODY, Authority
@@ -46,7 +46,7 @@ class FunctionUrls:
         self._authority = authority
         self._pace = pace
         self._account = account
-        self._servers: list[ThreadingHTTPServer] = []
+        self._servers: list[HttpServer] = []
         self._functions: dict[str, str] = {}
 
     def install(self) -> None:
@@ -83,8 +83,7 @@ class FunctionUrls:
             def log_message(self, format: str, *args: Any) -> None:
                 """The function's own log says what happened."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
+        server = HttpServer(("127.0.0.1", 0), Handler)
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, name="function-url", daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"

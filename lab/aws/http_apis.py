@@ -16,13 +16,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 import msgspec
 
-from lab.aws.format2 import answer, came_in, context, event, translate
+from lab.aws.format2 import HttpServer, answer, came_in, context, event, translate
 from lab.iam.policies import Ask
 from lab.moto.iam import Authority
 from lab.moto.lambdas import Lambdas
@@ -77,7 +77,7 @@ class _Served:
     def __init__(self, api: str, region: str) -> None:
         self.api, self.region = api, region
         self.routes: list[Route] = []
-        self.server: ThreadingHTTPServer | None = None
+        self.server: HttpServer | None = None
         self.url = ""
 
 
@@ -131,8 +131,7 @@ class HttpApis:
             def log_message(self, format: str, *args: Any) -> None:
                 """The functions' own logs say what happened."""
 
-        served.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        served.server.daemon_threads = True
+        served.server = HttpServer(("127.0.0.1", 0), Handler)
         served.url = f"http://127.0.0.1:{served.server.server_port}"
         threading.Thread(target=served.server.serve_forever, name="http-api", daemon=True).start()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab.aws.format2 import HttpServer
 from lab.aws.http_apis import Authorizer, routes_of
 
 URI = "arn:aws:apigateway:us-west-2:lambda:path/2015-03-31/functions/arn:aws:lambda:us-west-2:1:function:{}:live/invocations"
@@ -83,3 +84,15 @@ def test_another_payload_format_is_said() -> None:
     wrong["components"]["x-amazon-apigateway-integrations"]["act"]["payloadFormatVersion"] = "1.0"
     with pytest.raises(ValueError, match="with format"):
         routes_of(wrong)
+
+
+@pytest.mark.parametrize(("error", "told"), [(BrokenPipeError(), False), (ValueError("a fault"), True)])
+def test_a_browser_that_goes_away_is_no_news_and_a_fault_is(
+    error: Exception, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = HttpServer.__new__(HttpServer)
+    try:
+        raise error
+    except type(error):
+        server.handle_error(None, ("127.0.0.1", 1))
+    assert bool(capsys.readouterr().err) == told

@@ -351,7 +351,7 @@ def test_a_list_of_releases_says_of_each_how_it_ended_and_invents_no_reason() ->
         world.journal.memory.open(old)
     page = see_releases("backend-api", looking=watched.looking)
     assert [(line.id, line.says) for line in page.releases] == [
-        ("r2", "v2 is live for all users; it is watched for 60 min more, and v1 is kept ready to go back to"),
+        ("r2", "is live for all users; it is watched for 60 min more, and v1 is kept ready to go back to"),
         ("old-1", "refused"),
         ("old-0", "rolled back"),
     ]

@@ -99,6 +99,17 @@ def logged(
             "bad",
         ),
         (logged(1, count=40, reason="a storm"), "slow of website fires: a storm (40 alike)", "warning"),
+        # A decision that names the signal is not told after its name.
+        (
+            logged(1, status="resolved", reason="slow ended; nothing was held for it"),
+            "slow ended; nothing was held for it",
+            "info",
+        ),
+        (
+            logged(1, action="rollback", reason="P1 slow on website began 2 min after release r2"),
+            "its release is rolled back: P1 slow on website began 2 min after release r2",
+            "bad",
+        ),
     ],
 )
 def test_a_signal_says_what_was_decided_or_why_it_was_refused(

@@ -244,13 +244,13 @@ def _command(facts: ReleaseFacts, question: QuestionView | None, actions: Sequen
 
 
 def release_line(view: ReleaseView) -> ReleaseLine:
-    """A release in a list."""
+    """A release in a list, which has its version beside what it says."""
     return ReleaseLine(
         view.id,
         view.service,
         view.new.label,
         view.status,
-        view.says,
+        view.says.removeprefix(f"{view.new.label} "),
         view.tone,
         view.started_at,
         view.requested_by,

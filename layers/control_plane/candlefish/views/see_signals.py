@@ -24,6 +24,7 @@ _DONE = {
     "lift": "what it held is let go on",
     "failover": "it fails over",
 }
+_STATUSES = {"firing": "fires", "resolved": "is over", "unknown": "is not known any more"}
 _OUTCOMES = {
     "done": "it took effect",
     "moot": "there was nothing left to do",
@@ -86,10 +87,10 @@ def _barred(guard: GuardRecord, looking: Looking) -> tuple[Left, ...]:
 def signal_view(line: LoggedSignal) -> SignalView:
     """A line of the log as people read it."""
     signal, decision = line.signal, line.decision
-    status = {"firing": "fires", "resolved": "is over", "unknown": "is not known any more"}[
-        signal.alert.status
-    ]
-    says = f"{signal.name} of {signal.subject} {status}: {_decided(line)}"
+    says = _decided(line)
+    if signal.name not in decision.reason:
+        of = f" of {signal.subject}" if signal.subject not in ("", signal.name) else ""
+        says = f"{signal.name}{of} {_STATUSES[signal.alert.status]}: {says}"
     if line.count > 1:
         says = f"{says} ({line.count:,} alike)"
     return SignalView(

@@ -151,7 +151,7 @@ def _promoted(facts: ReleaseFacts, evidence: EvidenceView) -> Said:
     if not facts.is_live:
         live = record.stable_version
         if live is not None and live.same_as(facts.release.version):
-            return f"{new} was promoted, and its version is live by another release", "info"
+            return f"{new} was promoted, and is live by another release", "info"
         return f"{new} was promoted; {live.short if live else 'nothing'} is live now", "info"
     share = record.desired.get(record.stable, 0) if record.stable else 0
     if share < 100 and (coming := candidate_of(record)):
