@@ -16,6 +16,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from candlefish.catalog.model import Catalog, Console
+from candlefish.threads import learn
 from candlefish.views.fleet_view import silent_column
 from candlefish.views.model import ColumnView, FleetView
 from candlefish.web import HttpAnswer
@@ -27,6 +28,7 @@ _ELSEWHERE = "it signs people in elsewhere"
 _OTHERWISE = "its control plane answers in another way than this one; deploy both from the same version"
 # What there is no control plane of is no column.
 _NOT_THERE = "ResourceNotFoundException"
+learn(HttpAnswer, FleetView)
 
 
 class PeerFleets:

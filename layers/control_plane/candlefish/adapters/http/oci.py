@@ -20,6 +20,7 @@ from candlefish.adapters.http.references import Reference, ecr_region
 from candlefish.bounds import decoded, fit
 from candlefish.errors import InvalidInput, Misconfigured, Throttled, Unavailable
 from candlefish.invocation import seconds_left
+from candlefish.threads import learn
 
 LARGEST = 8 * 1024 * 1024
 # How often a request that is asked to wait is made, and how long it waits at most in between, in seconds.
@@ -320,6 +321,10 @@ class _Said(msgspec.Struct, frozen=True):
 
 class _Refusal(msgspec.Struct, frozen=True):
     errors: list[_Said] | None = None
+
+
+# Attestations are read side by side (registry.py).
+learn(Token, _Refusal)
 
 
 def _messages(refusal: _Refusal) -> Iterator[_Said]:

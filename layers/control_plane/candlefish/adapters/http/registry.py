@@ -21,6 +21,7 @@ from candlefish.adapters.http.references import Reference, read_reference
 from candlefish.bounds import decoded
 from candlefish.errors import InvalidInput, Unavailable
 from candlefish.release.model import Image, Scan, SigningWorkflow, Vulnerability
+from candlefish.threads import learn
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -63,6 +64,9 @@ class ManifestDocument(msgspec.Struct, frozen=True):
         return (
             each.digest for each in (*(self.manifests or ()), *(self.layers or ())) if each and each.digest
         )
+
+
+learn(ManifestDocument)
 
 
 class Digests(msgspec.Struct, frozen=True):
