@@ -48,6 +48,8 @@ class Child:
     def __init__(self, how: str, columns: int = 80, lines: int = 24) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # Tests that a shell began in the background ignore it, and so would this.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.chdir(ROOT)
             os.environ |= {"PYTHONPATH": f"{ROOT}/layers/control_plane:{ROOT}", "TERM": "xterm"}
             os.execv(sys.executable, [sys.executable, "-c", PROGRAM, how])
