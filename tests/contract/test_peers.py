@@ -6,6 +6,8 @@ import io
 import json
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,9 +17,21 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from candlefish.adapters.aws.peers import PeerFleets
 from candlefish.catalog.model import Catalog, Console
 from candlefish.catalog.stack_parameters import peers_of
+from candlefish.errors import Unavailable
+from candlefish.service.model import RecordMark
+from candlefish.service.record import ServiceRecord, quarantine
 from candlefish.views.model import FleetView
+from candlefish.views.ports import Looking
+from candlefish.views.see_fleet import see_fleet
+from candlefish.views.serve_views import serve_views
 from candlefish.web import HttpAnswer, HttpRequest, answer
+from lab.memory.service import MemoryRecords
+from lab.memory.views import MemoryHistory
 from tests.support.catalogs import catalog
+from tests.support.clock import Clock
+from tests.support.release import FakeJournal
+from tests.support.served import TOKEN, who
+from tests.support.service import V1, fresh, released
 from tests.support.views import fleet
 
 ARNS = {
@@ -216,3 +230,92 @@ def test_nobody_waits_for_who_is_late() -> None:
 def test_who_has_no_console_asks_nobody_and_is_asked_by_nobody() -> None:
     plain = catalog()
     assert peers_of(plain.environments["production"], plain) == {}
+
+
+# --- by their own functions, from the request to the page
+
+
+class Stack:
+    """What a stack of one environment serves: its own records, by the function that shows them."""
+
+    def __init__(self, environment: str, *records: ServiceRecord) -> None:
+        history = MemoryHistory(FakeJournal().memory)
+        self.environment, self.records = environment, MemoryRecords(*records)
+        self.looking = Looking(environment, signing_in(), self.records, history, Clock())
+
+    def serve(self, event: dict[str, Any], others: Any = None) -> dict[str, Any]:
+        """Event in, answer out, as Lambda has them: JSON."""
+        views = SimpleNamespace(fleet=partial(see_fleet, looking=self.looking))
+        request = msgspec.convert(event, HttpRequest)
+        said = serve_views(request, who=who, views=views, document=dict, others=others or nobody)
+        return gives(said)
+
+
+def nobody(token: str) -> Any:
+    raise AssertionError("who is asked by another environment asks no other")
+
+
+def page(here: Stack, does: Mapping[str, Does], token: str = TOKEN) -> tuple[int, Any]:
+    """What a reader's page gets of `here`, which asks the others."""
+    aws = Lambda(does)
+    peers = PeerFleets(ARNS, CONSOLE, signing_in(), aws.of, 60.0)
+    event = {
+        "version": "2.0",
+        "rawPath": "/v1/fleet",
+        "rawQueryString": "",
+        "headers": {"authorization": f"Bearer {token}"},
+        "requestContext": {"http": {"method": "GET"}},
+    }
+    said = json.loads(here.serve(event, peers.begin)["Payload"].read())
+    return said["statusCode"], json.loads(said["body"])
+
+
+def rests(environment: str) -> ServiceRecord:
+    return released(fresh(environment=environment), "r1", V1, window=0)
+
+
+def test_two_stacks_stand_on_one_page_and_one_that_is_silent_is_never_well() -> None:
+    """Everything that answers is at rest: what is not known alone keeps the page from saying that all is well."""
+    here, staging = Stack("production", rests("production")), Stack("staging", rests("staging"))
+    status, both = page(here, {ARNS["staging"]: staging.serve, ARNS["development"]: late})
+    assert status == 200
+    columns = {column["environment"]: column for column in both["environments"]}
+    assert list(columns) == ["production", "staging", "development"]
+    assert (columns["production"]["tone"], columns["staging"]["tone"]) == ("good", "good")
+    silent = columns["development"]
+    assert (silent["tone"], silent["says"]) == (
+        "unknown",
+        "not known: its control plane does not answer (ReadTimeoutError)",
+    )
+    assert both["tone"] == "unknown" and "development: not known" in both["says"]
+    shown = {(cell["environment"], cell["service"]): cell["says"] for cell in both["cells"]}
+    assert shown["production", "backend-api"] == shown["staging", "backend-api"] == "all traffic on v1"
+    assert {environment for environment, _ in shown} == {"production", "staging"}
+    assert both["here"] == "production"
+
+
+def test_what_needs_a_person_elsewhere_is_said_here_and_pressed_there() -> None:
+    lost = quarantine(rests("staging"), newer=RecordMark(99, 9), where="the rule", now=5.0)
+    here, staging = Stack("production", rests("production")), Stack("staging", lost)
+    _, both = page(here, {ARNS["staging"]: staging.serve, ARNS["development"]: late})
+    (need,) = both["needs"]
+    assert (need["environment"], need["actions"], both["tone"]) == ("staging", [], "bad")
+    assert need["command"] == "candlefish records verify backend-api -e staging"
+
+
+def test_who_counts_for_nothing_here_is_shown_no_environment() -> None:
+    here = Stack("production", rests("production"))
+    status, _ = page(here, {}, token="invented")
+    assert status == 401
+
+
+def test_a_stack_whose_table_does_not_answer_is_unknown_beside_one_that_does() -> None:
+    class Down(MemoryRecords):
+        def all(self) -> Any:
+            raise Unavailable("the table does not answer")
+
+    here, staging = Stack("production", rests("production")), Stack("staging")
+    staging.looking = staging.looking._replace(records=Down())
+    _, both = page(here, {ARNS["staging"]: staging.serve, ARNS["development"]: late})
+    tones = {column["environment"]: column["tone"] for column in both["environments"]}
+    assert tones == {"production": "good", "staging": "unknown", "development": "unknown"}
