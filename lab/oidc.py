@@ -23,7 +23,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from lab.aws.format2 import HttpServer
+from lab.web import HttpServer
 
 CLIENT = "candlefish-lab"
 # How long a token holds, and a code. Seconds.

@@ -9,33 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import logging
-import sys
 import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-LOG = logging.getLogger(__name__)
 MOST_BODY = 6 * 1024 * 1024
-
-
-class HttpServer(ThreadingHTTPServer):
-    """A server of the lab for browsers, which go away in the middle of an answer."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """What went away is no news; anything else is a fault of the lab's."""
-        if isinstance(sys.exception(), ConnectionError):
-            LOG.debug("connection from %s ended early", client_address)
-        else:
-            super().handle_error(request, client_address)
 
 
 class Request(msgspec.Struct, frozen=True):

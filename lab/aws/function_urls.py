@@ -21,12 +21,13 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from lab.aws import signature
-from lab.aws.format2 import HttpServer, Request, answer, came_in, context, event, translate
+from lab.aws.format2 import Request, answer, came_in, context, event, translate
 from lab.iam.policies import Ask
 from lab.moto import wrap
 from lab.moto.iam import ANYBODY, Authority
 from lab.moto.lambdas import Lambdas
 from lab.pace import Pace
+from lab.web import HttpServer
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -22,11 +22,12 @@ from typing import Any
 import jwt
 import msgspec
 
-from lab.aws.format2 import HttpServer, answer, came_in, context, event, translate
+from lab.aws.format2 import answer, came_in, context, event, translate
 from lab.iam.policies import Ask
 from lab.moto.iam import Authority
 from lab.moto.lambdas import Lambdas
 from lab.pace import Pace
+from lab.web import HttpServer
 
 _METHODS = ("get", "post", "put", "delete", "patch", "head", "options")
 _INVOKED = re.compile(r"functions/(arn:[^/]+)/invocations")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.aws.format2 import HttpServer
 from lab.aws.http_apis import Authorizer, routes_of
+from lab.web import HttpServer
 
 URI = "arn:aws:apigateway:us-west-2:lambda:path/2015-03-31/functions/arn:aws:lambda:us-west-2:1:function:{}:live/invocations"
 
