@@ -288,7 +288,7 @@ def question() -> QuestionView:
         next_weight=50,
         if_yes="50% to 1.1.0, then it is judged again",
         if_no=BACK,
-        if_nobody="nobody answers within 8 h: it is rolled back",
+        if_nobody="it is rolled back",
         requested_by=DEVELOPER,
         reason="faster search",
         expires_at=NOW + 7 * HOUR + 52 * MINUTE,
@@ -314,7 +314,7 @@ def release_question() -> ReleaseView:
             odds="21 to 1 that it is as good; 20 to 1 promotes",
             windows=12,
         ),
-        left=(Left("approval", asked.expires_at, asked.if_nobody),),
+        left=(Left("approval", asked.expires_at, f"if nobody answers {asked.if_nobody}"),),
         then="50%, judged for at most 30 min",
         timeline=(
             entry(
@@ -663,7 +663,7 @@ def fleet() -> FleetView:
             status="awaiting_approval",
             step=5,
             needs_person=True,
-            left=Left("approval", asked.expires_at, asked.if_nobody),
+            left=Left("approval", asked.expires_at, f"if nobody answers {asked.if_nobody}"),
         ),
         running_cell(
             "production",

@@ -284,7 +284,7 @@ def test_a_question_says_what_each_answer_leads_to_and_who_may() -> None:
     assert question.evidence.startswith("no sign of harm: ")
     assert question.if_yes == "50% to v2, then it is judged for at most 30 min"
     assert question.if_no == "100% to v1 within seconds; v2 may be released again"
-    assert question.if_nobody == "nobody answers within 8 h: it is rolled back"
+    assert question.if_nobody == "it is rolled back"
     assert [who.name for who in question.may_answer] == ["platform-lead", "product-lead"]
     assert view.says.startswith("waits for an answer by platform-lead or product-lead: shall v2")
     assert [left.what for left in view.left] == ["approval"]

@@ -89,8 +89,7 @@ def question_message(
                     f"Now {question.weight}%, next {question.next_weight}%",
                     f"If yes: {question.if_yes}",
                     f"If no: {question.if_no}",
-                    # How long that is grows old; the moment stands below.
-                    f"If nobody answers: {question.if_nobody.rpartition(': ')[2]}",
+                    f"If nobody answers: {question.if_nobody}",
                     needed,
                     note,
                 ),

@@ -12,7 +12,7 @@ from candlefish.views.model import EvidenceView, QuestionView, Who
 from candlefish.views.people import NOBODY, approvers, named, who_is
 from candlefish.views.slots import candidate_of
 from candlefish.views.steps import Whereabouts, leg_words, legs_ahead, next_weight
-from candlefish.views.words import lasting, listing
+from candlefish.views.words import listing
 
 
 def is_open(question: Approval | None, now: float) -> bool:
@@ -57,7 +57,7 @@ def question_view(
         next_weight=following,
         if_yes=_if_yes(facts, at),
         if_no=back_words(facts, remembered=""),
-        if_nobody=f"nobody answers within {lasting(question.expires_at - facts.now)}: it is rolled back",
+        if_nobody="it is rolled back",
         requested_by=who_is(question.requested_by, catalog, release.environment),
         reason=release.reason,
         expires_at=question.expires_at,

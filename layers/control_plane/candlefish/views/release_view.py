@@ -129,7 +129,7 @@ def left_of(
             Left("lease", record.holder.until, "nobody is at it any more: it is rolled back within minutes"),
         )
     if question is not None:
-        return (Left("approval", question.expires_at, question.if_nobody),)
+        return (Left("approval", question.expires_at, f"if nobody answers {question.if_nobody}"),)
     if record.stops and release.status == "held":
         strategy = catalog.strategies.get(release.strategy)
         since = min(hold.since for hold in record.stops)
