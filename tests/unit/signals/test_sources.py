@@ -132,7 +132,12 @@ BAD: list[tuple[str, bytes, str]] = [
         b'{"version": "4", "alerts": [{"status": "firing", "labels": {}, "startsAt": "2026-11-24T10:00"}]}',
         "alerts[0].startsAt",
     ),
-    ("a negative count", b'{"version": "4", "alerts": [], "truncatedAlerts": -1}', "negative"),
+    ("a negative count", b'{"version": "4", "alerts": [], "truncatedAlerts": -1}', "a count from 0"),
+    (
+        "a count of no alerts",
+        b'{"version": "4", "alerts": [], "truncatedAlerts": 9223372036854775808}',
+        "a count from 0",
+    ),
 ]
 
 

@@ -33,6 +33,8 @@ from candlefish.signals.pieces import (
     web_link,
 )
 
+# More than any Alertmanager has; what is queued has to be read again, and nothing reads more than 64 bits.
+MOST_LEFT_OUT = 1_000_000_000
 WEBHOOK_VERSION = "4"
 # An SQS message may be 1 MiB; messages are kept well below the 256 KiB of older limits.
 CHUNK = 200_000
@@ -136,8 +138,8 @@ def from_webhook(body: bytes | str, received_at: float) -> Delivery:
             f"webhook version {payload.version[:20]!r} is not known here; "
             f"Alertmanager sends version {WEBHOOK_VERSION}"
         )
-    if payload.truncated_alerts < 0:
-        raise InvalidInput("truncatedAlerts is negative")
+    if not 0 <= payload.truncated_alerts <= MOST_LEFT_OUT:
+        raise InvalidInput(f"truncatedAlerts must be a count from 0 to {MOST_LEFT_OUT:,}")
     alerts = tuple(_from_webhook_alert(a, f"alerts[{i}]", received_at) for i, a in enumerate(payload.alerts))
     return Delivery(
         source="alertmanager",
