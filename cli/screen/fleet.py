@@ -38,7 +38,7 @@ def fleet_lines(
         said = f"{column.environment}: {column.unknown or column.says}"
         lines += [(), *paragraph(said, width, 3, "bold", first=f"{sign} ", then="  ")]
         if column.automation_off:
-            lines += paragraph(f"automation is off: {column.automation_off}", width, 3, "bad", first="  ! ", then="    ")  # fmt: skip
+            lines += paragraph(column.automation_off, width, 3, "bad", first="  ! ", then="    ")  # fmt: skip
         for each in column.left:
             lines += paragraph(_left(each, now, zone), width, 2, "dim", first="  ", then="    ")
         cells = [cell for cell in view.cells if cell.environment == column.environment]

@@ -18,9 +18,7 @@ def signals_lines(view: SignalsPage, width: int, now: float, zone: tzinfo | None
     """Why nothing acts by itself, what is muted and what cools down; then each signal with what was decided, and why."""
     lines: list[Line] = []
     if view.automation_off:
-        lines += paragraph(
-            f"automation is off: {view.automation_off}", width, MOST, "bad", first="! ", then="  "
-        )
+        lines += paragraph(view.automation_off, width, MOST, "bad", first="! ", then="  ")
     for each in view.left:
         said = f"{each.says} ({left(each.until, now, zone)})"
         style: Style = "warning" if each.what == "mute" else "info"

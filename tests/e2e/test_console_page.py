@@ -511,6 +511,7 @@ def test_all_of_it_by_keyboard(made: Browser, fixture: Fixture) -> None:
         assert page.get_by_role("dialog").count() == 0
         assert page.evaluate("document.activeElement.innerText").startswith("Approve")
         page.keyboard.press("Enter")
+        page.locator("dialog textarea:focus").wait_for()
         page.keyboard.type("by keyboard")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")

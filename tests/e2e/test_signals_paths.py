@@ -164,7 +164,7 @@ def test_the_command_line_shows_switches_mutes_and_rotates(
     assert "automation in production is off" in run("off", "--reason", "a test", command="automation")
     assert say("WhileOff")["decision"]["gate"] == "switch"
     shown = " ".join(run().split())
-    assert "AUTOMATION IS OFF" in shown and "WhileOff" in shown and "refused by switch" in shown
+    assert "! automation is off since" in shown and "WhileOff" in shown and "refused (switch)" in shown
     assert "automation in production is on" in run("on", command="automation")
     run("mute", "website", "--for", "1h", "--reason", "a test")
     assert say("WhileMuted")["decision"]["gate"] == "muted"

@@ -754,7 +754,7 @@ def fleet() -> FleetView:
                 False,
                 "automation is off: the load balancer is being moved",
                 "warning",
-                automation_off="the load balancer is being moved",
+                automation_off="automation is off: the load balancer is being moved; go on with: candlefish automation on",
             ),
         ),
         cells=tuple(cells),

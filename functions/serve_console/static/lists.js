@@ -18,7 +18,7 @@ const signalKey = (signal) => `${signal.at} ${signal.name} ${signal.subject}`;
 export function Signals({ data, app }) {
   const firing = data.signals.filter((signal) => signal.status === "firing").length;
   return html`<${Head}>${data.signals.length ? `${data.signals.length}${data.older ? " newest" : ""} signals, ${firing} of them firing` : "no signal has come yet"}<//>
-    ${data.automation_off && html`<p><${Sign} tone="bad" />Automation is off: ${data.automation_off}</p>`}<${Lefts} left=${data.left} />
+    ${data.automation_off && html`<p><${Sign} tone="bad" />${data.automation_off}</p>`}<${Lefts} left=${data.left} />
     <${Paged} first=${data.signals} older=${data.older} path="/v1/signals" field="signals" keyed=${signalKey} app=${app}>${(rows) => html`<ol class="timeline signals">${rows.map((signal) => html`<li key=${signalKey(signal)} class=${signal.tone}>
       <span class="at"><${When} at=${signal.at} /></span><${Sign} tone=${signal.tone} />
       <div class="line"><span class="says">${signal.release ? html`<a href=${toRelease(signal.release)}>${signal.says}</a>` : signal.says}</span>
