@@ -57,16 +57,17 @@ SIGNATURES = ("cryptography", "jwt", "sigstore")
 HEAVY = ("candlefish.analysis", "candlefish.release.manifests", "zoneinfo")
 
 # Of modules a tenth more than the largest has today (448; 552): they are small, and what is to be seen is a library that
-# comes along. Only the lean ones are waited for.
-PLAIN = Budget(modules=490, size=16, unwanted=(*UNWANTED, *KUBERNETES, *SIGNATURES))
+# comes along. Only the lean ones are waited for. The layer of our own code, which all of them carry, is 0.7 MB larger by what
+# people see (views, messages): 16.7 of 17 MB.
+PLAIN = Budget(modules=490, size=17, unwanted=(*UNWANTED, *KUBERNETES, *SIGNATURES))
 WITH_KUBERNETES = Budget(modules=605, size=27, unwanted=(*UNWANTED, *SIGNATURES))
 # They carry what they import late: for tokens of GitHub and of the console's issuer, an App's key, and attestations.
 TAKES_TOKENS = ("DecideApproval", "RequestRelease", "SteerRelease", "Freeze", "SignIn")
 CARRIED = {
-    "PlanTrainFunction": 34.0,
-    "FollowReleaseFunction": 34.0,
+    "PlanTrainFunction": 35.0,
+    "FollowReleaseFunction": 35.0,
     "CheckImageFunction": 60.0,
-    **{f"{name}Function": 34.0 for name in TAKES_TOKENS},
+    **{f"{name}Function": 35.0 for name in TAKES_TOKENS},
     # Tokens, and the cluster.
     "ServeViewsFunction": 46.0,
 }

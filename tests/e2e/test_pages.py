@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from tests.support.catalogs import PRODUCT
 from tools.follow_lab import NEEDED, OUTAGE, README, TUTORIAL
 from tools.layers import ROOT
 
@@ -25,6 +27,8 @@ def test_a_page_holds(page: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools.follow_lab", page],
         cwd=ROOT,
+        # The product's, and not that of the tests.
+        env={**os.environ, "CANDLEFISH_CATALOG": str(PRODUCT)},
         capture_output=True,
         text=True,
         check=False,

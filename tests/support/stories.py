@@ -33,6 +33,8 @@ WITHOUT = (
     (r".* (?:requests of the canary|of the canary's requests) failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
+    # What a container said is its engine's.
+    (r"its last words: .*", "its last words: <words>"),
     # On a machine that is far too busy, the last time that it was asked nobody may have answered in time.
     (r"(GET \S+ of the candidate .*) answered (?:\d+|nothing) \(.*\)", r"\1 answered wrongly"),
 )
