@@ -203,6 +203,12 @@ def test_what_was_refused_is_a_problem_and_what_was_never_called_is_one() -> Non
     assert "its role allows" in said and "dynamodb:PutItem" in said and "dynamodb:GetItem" not in said
 
 
+def test_a_function_that_may_call_nothing_need_not_be_seen_calling() -> None:
+    said = list(function_problems([], Resolver("production")))
+    assert any(each.startswith("NextStepFunction: nobody saw it") for each in said)
+    assert not any(each.startswith(("ServeConsoleFunction", "SignInFunction")) for each in said)
+
+
 def test_where_labs_were_left_out_only_what_was_refused_is_a_problem(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
