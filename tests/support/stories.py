@@ -33,6 +33,8 @@ WITHOUT = (
     (r".* (?:requests of the canary|of the canary's requests) failed.*", "<counts>"),
     (UNCLEAR, ""),
     (r"\bfor \d+ s$", "for <seconds>"),
+    # A Pod that pulls again and again is in one and the other by turns.
+    (r"is in (?:ErrImagePull|ImagePullBackOff):", "is in ImagePullBackOff:"),
     # What a container said is its engine's.
     (r"its last words: .*", "its last words: <words>"),
     # On a machine that is far too busy, the last time that it was asked nobody may have answered in time.
