@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from candlefish.capacity.model import ScheduleOverride
 from candlefish.failover.model import Run
 from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEvidence, SeenWindow
 from candlefish.service.model import Slot
@@ -32,6 +33,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     asleep: bool = False
     going: str = ""
     turns_at: float = 0.0
+    # What people asked for instead of the calendar.
+    overrides: tuple[ScheduleOverride, ...] = ()
     freezes: tuple[FrozenNow, ...] = ()
     # Failovers that wait for people.
     waiting: tuple[Run, ...] = ()

@@ -8,7 +8,7 @@ import msgspec
 
 from candlefish.automation import why_off
 from candlefish.capacity.calendar import desired_state, timetable
-from candlefish.capacity.model import UNFINISHED, CapacityRecord
+from candlefish.capacity.model import UNFINISHED, CapacityRecord, ScheduleOverride
 from candlefish.capacity.news import abridged
 from candlefish.errors import ControlPlaneError, NotOnboarded, UnknownService, Unreadable
 from candlefish.release.freeze import open_freeze, stretch_of
@@ -44,11 +44,13 @@ def surroundings(looking: Looking) -> Surroundings:
         except ControlPlaneError as error:
             unknown.append(f"whether anything is frozen could not be read: {error}")
     asleep, going, turns = False, "", 0.0
+    overrides: tuple[ScheduleOverride, ...] = ()
     not_awake, wanted_since = "", 0.0
     if looking.capacity and not environment.production and environment.schedule:
         try:
             record = looking.capacity.get()
-            wanted = desired_state(timetable(environment, looking.catalog.calendars), record.overrides, now)
+            overrides = record.overrides
+            wanted = desired_state(timetable(environment, looking.catalog.calendars), overrides, now)
             asleep, turns = record.phase == "asleep", wanted.until or 0.0
             going = {"going_down": "falling asleep", "waking": "waking up"}.get(record.phase, "")
             not_awake, wanted_since = why_not_awake(record), record.goal_at
@@ -59,6 +61,7 @@ def surroundings(looking: Looking) -> Surroundings:
         asleep=asleep,
         going=going,
         turns_at=turns,
+        overrides=overrides,
         not_awake=not_awake,
         not_awake_since=wanted_since,
         freezes=tuple(freezes),

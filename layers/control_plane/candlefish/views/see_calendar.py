@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from candlefish.capacity.calendar import agenda, desired_state, timetable
 from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Calendar, Environment
-from candlefish.errors import ControlPlaneError
 from candlefish.release.freeze import stretch_of
 from candlefish.views.cells import sleep_left
 from candlefish.views.look import surroundings
@@ -24,7 +23,7 @@ def see_calendar(*, looking: Looking) -> CalendarView:
     now, environment = looking.now(), looking.catalog.environment(looking.environment)
     around = surroundings(looking)
     days = [
-        *_hours(environment, looking.catalog.calendars, _overrides(looking), now, now + AHEAD),
+        *_hours(environment, looking.catalog.calendars, around.overrides, now, now + AHEAD),
         *_windows(environment, now, now + FREEZES_AHEAD),
     ]
     days += [
@@ -110,11 +109,3 @@ def _windows(environment: Environment, start: float, end: float) -> list[DayView
             says = f"{freeze.name}: {freeze.reason}" if freeze.reason else freeze.name
             found.append(DayView(begins, ends, "frozen", says))
     return found
-
-
-def _overrides(looking: Looking) -> tuple[ScheduleOverride, ...]:
-    try:
-        return looking.capacity.get().overrides if looking.capacity else ()
-    except ControlPlaneError:
-        # `surroundings` says that it cannot be read.
-        return ()
