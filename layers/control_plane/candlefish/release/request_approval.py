@@ -73,7 +73,9 @@ def request_approval(
     at = now()
     expires = request.since + request.step.within
     release = journal.read(request.release)
-    if _is_over(request, release, at):
+    late = expires - at < LEAST_OPEN
+    # Who promoted the release may have died before the question was answered by that.
+    if late and not _promoter(release, request.step.name):
         raise _expired(request)
     records.update(
         request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
@@ -109,7 +111,7 @@ def request_approval(
             said = f"release {request.release} is promoted without this question"
             journal.append(request.release, ReleaseEntry(at, "approved", said, by=by))
         raise NotAsked(f"{settled.by} lets release {request.release} go on without this question")
-    if expires - at < LEAST_OPEN:
+    if late:
         raise _expired(request)
     question = QUESTIONS.get(step.name, step.name)
     more = (
@@ -126,15 +128,6 @@ def request_approval(
             evidence={"question": id, "expires_at": expires, "four_eyes": step.four_eyes, "needed": needed},
         ),
     )
-
-
-def _is_over(request: ApprovalRequest, release: Release, at: float) -> bool:
-    """Whether there is no time to answer any more, and nobody did.
-
-    Who promoted the release may have died before the question was answered by that.
-    """
-    in_time = request.since + request.step.within - at >= LEAST_OPEN
-    return not in_time and not _promoter(release, request.step.name)
 
 
 def _expired(request: ApprovalRequest) -> ApprovalExpired:
