@@ -1,4 +1,4 @@
-"""Servers of the lab that browsers talk to."""
+"""Servers of the lab whose clients come and go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOG = logging.getLogger(__name__)
 
 
 class HttpServer(ThreadingHTTPServer):
-    """A server for browsers, which go away in the middle of an answer."""
+    """A server for browsers and scrapers, which go away in the middle of an answer."""
 
     daemon_threads = True
 

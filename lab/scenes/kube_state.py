@@ -6,12 +6,12 @@ served all the while. Durations are divided by the lab's time scale.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from lab.scenes.prometheus import Prometheus
+from lab.web import HttpServer
 
 ALERT = "KubePodCrashLooping"
 METRIC = "kube_pod_container_status_waiting_reason"
@@ -45,14 +45,12 @@ class KubeState(Prometheus):
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                # A scrape that took too long is over, and the next one comes.
-                with contextlib.suppress(ConnectionError):
-                    self.wfile.write(body)
+                self.wfile.write(body)
 
             def log_message(self, *args: Any) -> None:
                 """Scrapes are no news."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, name="kube-state-metrics", daemon=True).start()
         super().start()
 

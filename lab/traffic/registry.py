@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +25,7 @@ import msgspec
 
 from lab.sigstore import Sigstore, Workflow
 from lab.traffic.dialects import GHCR, Dialect
+from lab.web import HttpServer
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 # Predicates of in-toto statements: SLSA 1.0, and what `cosign attest --type vuln` writes.
@@ -114,8 +115,7 @@ class Registry:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
 
     @property
     def endpoint(self) -> str:
