@@ -61,7 +61,7 @@ IMPLIED = {
     "ec2:DescribeNetworkInterfaces": "Lambda asks for it with the function's role to join a VPC",
     "ec2:DeleteNetworkInterface": "Lambda asks for it with the function's role to join a VPC",
 }
-# What the lab cannot imitate, and where else it is seen that the product calls it.
+# What the lab cannot imitate, or does not play of one function, and where else it is seen that the product calls it.
 ELSEWHERE = {
     "rds:*DBCluster*": "Aurora: tests/contract/test_failover_adapters.py, test_nodes_and_databases.py",
     "rds:*GlobalCluster*": "Aurora: tests/contract/test_failover_adapters.py",
@@ -70,9 +70,6 @@ ELSEWHERE = {
     "aps:QueryMetrics": "a workspace of AMP: tests/unit/analysis/test_metric_adapters.py",
     "kms:*": "keys of your own, which the lab's databases have none of: tests/integration/lab/test_iam.py",
     "route53-recovery-cluster:*": "ARC: tests/contract/test_backup_adapters.py",
-}
-# What a function needs on a way that no lab goes, and where else that is seen.
-OTHER_WAYS = {
     "KeepCronFunction dynamodb:PutItem": "a service with a CronJob: tests/unit/release/test_cron.py",
     "KeepCronFunction s3:GetObject": "a CronJob of a bundle: tests/unit/release/test_cron.py",
     "FinishRollbackFunction elasticloadbalancing:AddTags": "a shift that is late: tests/unit/release/test_rollback.py",
@@ -108,11 +105,7 @@ def function_problems(found: list[Seen], resolve: Resolver) -> Iterator[str]:
         if not did:
             yield f"{role.logical}: nobody saw it call anything; exercise it in the lab's tests"
             continue
-        if extra := sorted(
-            a
-            for a in allowed(role) - did - {*IMPLIED}
-            if not _elsewhere(a) and f"{role.logical} {a}" not in OTHER_WAYS
-        ):
+        if extra := sorted(a for a in allowed(role) - did - {*IMPLIED} if not _elsewhere(role.logical, a)):
             yield f"{role.logical}: its role allows {', '.join(extra)}, which it never called"
 
 
@@ -126,8 +119,10 @@ def _of_a_stack(seen: Seen) -> bool:
     return seen.role.rsplit("/", 1)[-1].startswith("candlefish-")
 
 
-def _elsewhere(action: str) -> bool:
-    return any(fnmatchcase(action, pattern) for pattern in ELSEWHERE)
+def _elsewhere(function: str, action: str) -> bool:
+    return any(
+        fnmatchcase(said, pattern) for said in (action, f"{function} {action}") for pattern in ELSEWHERE
+    )
 
 
 def _is(name: str, production: str) -> bool:
