@@ -18,7 +18,7 @@ from candlefish.release.model import Approval, Release, ReleaseEntry, SeenEviden
 from candlefish.release.ports import Approvals, JournalStore, Looks
 from candlefish.service.model import Version
 from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
-from candlefish.views.ports import Looking, ReleaseHistory
+from candlefish.views.ports import Looking, ReleaseHistory, SignalHistory
 from candlefish.views.see_release import see_release
 from lab.memory.release import MemoryApprovals, MemoryJournalStore, MemoryLooks
 from lab.memory.service import MemoryRecords
@@ -171,16 +171,19 @@ def test_a_cursor_that_is_none_of_ours_is_refused(stores: Stores, before: str) -
         stores.history.entries_of("r1", 3, before)
 
 
+def log_of(kind: str, request: pytest.FixtureRequest, lines: list[LoggedSignal]) -> SignalHistory:
+    """The log of signals with these lines."""
+    if kind == "fake":
+        return MemorySignalHistory(lines)
+    client = request.getfixturevalue("dynamodb")
+    DynamoSignalLog(client, TABLE, "production").append(lines, ())
+    return DynamoSignalHistory(client, TABLE, "production")
+
+
 @pytest.mark.parametrize("kind", ["fake", "dynamodb"])
 def test_the_log_of_signals_goes_back_over_days(kind: str, request: pytest.FixtureRequest) -> None:
     lines = [logged(NOW - 0.4 * 86400 * n, f"alarm-{n}") for n in range(8)]
-    history: Any
-    if kind == "fake":
-        history = MemorySignalHistory(lines)
-    else:
-        client = request.getfixturevalue("dynamodb")
-        DynamoSignalLog(client, TABLE, "production").append(lines, ())
-        history = DynamoSignalHistory(client, TABLE, "production")
+    history = log_of(kind, request, lines)
     told, before, pages = [], "", 0
     while pages < 40:
         page = history.lines(3, NOW + 1, before)
@@ -196,13 +199,7 @@ def test_the_newest_of_the_log_come_together_whatever_days_they_are_of(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     lines = [logged(NOW - 3600.0 * n, f"alarm-{n}") for n in range(40)]
-    history: Any
-    if kind == "fake":
-        history = MemorySignalHistory(lines)
-    else:
-        client = request.getfixturevalue("dynamodb")
-        DynamoSignalLog(client, TABLE, "production").append(lines, ())
-        history = DynamoSignalHistory(client, TABLE, "production")
+    history = log_of(kind, request, lines)
 
     def names(limit: int, back: float) -> tuple[list[str], bool]:
         found = history.lately(limit, NOW + 1, NOW - back)
