@@ -74,8 +74,7 @@ def request_approval(
     expires = request.since + request.step.within
     release = journal.read(request.release)
     late = expires - at < LEAST_OPEN
-    # Who promoted the release may have died before the question was answered by that.
-    if late and not _promoter(release, request.step.name):
+    if late and _none_promoted(release, request.step.name):
         raise _expired(request)
     records.update(
         request.service, lambda r: renew_lease(r, generation=request.generation, until=expires + LEASE_MARGIN)
@@ -135,6 +134,11 @@ def _expired(request: ApprovalRequest) -> ApprovalExpired:
         f"nobody answered in time whether the release of {request.service} may go on: the question was open for "
         f"{request.step.within:.0f} s; release the version again when somebody is there"
     )
+
+
+def _none_promoted(release: Release, question: str) -> bool:
+    """Whether there is nobody whose promotion answers it: one may have died between that and the answer."""
+    return not _promoter(release, question)
 
 
 def _promoter(release: Release, question: str) -> str:
