@@ -15,7 +15,7 @@ from candlefish.capacity.model import Note
 from candlefish.capacity.news import NEWS as CAPACITY
 from candlefish.cost.news import TITLES as COSTS
 from candlefish.errors import Unavailable
-from candlefish.failover.model import FailoverStep, Run
+from candlefish.failover.model import SELDOM, FailoverStatus, FailoverStep, Pace, Run, StepState
 from candlefish.failover.news import WORDS as FAILOVERS
 from candlefish.release.news import NEWS as RELEASES
 from candlefish.release.news import RecordFinding, record_finding
@@ -31,7 +31,7 @@ from candlefish.signals.record import Mute, add_mute
 from candlefish.signals.sources import from_event
 from candlefish.views.fleet_view import in_flight
 from candlefish.views.model import FleetView, NeedView
-from candlefish.views.needs import LASTS, LINES, LONGEST, MOST, SEEN, Place
+from candlefish.views.needs import LASTS, LINES, LONGEST, MOST, SEEN, UNHEARD, Place
 from candlefish.views.ports import Looking
 from candlefish.views.see_fleet import see_fleet
 from lab.memory.capacity import MemoryCapacityStore
@@ -127,7 +127,7 @@ def of_capacity() -> FleetView:
     )
 
 
-def of_failovers() -> FleetView:
+def of_failovers(status: FailoverStatus = "stopped", clock: Clock | None = None, **more: Any) -> FleetView:
     runs = MemoryRuns()
     step = FailoverStep("promote", "main")
     run = Run(
@@ -140,11 +140,12 @@ def of_failovers() -> FleetView:
         "gone",
         5.0,
         "us-east-1",
-        status="stopped",
+        status=status,
         why="no lag is known",
+        **more,
     )
     runs.create(run)
-    return fleet(REST, runs=runs)
+    return fleet(REST, runs=runs, clock=clock)
 
 
 def of_a_question() -> FleetView:
@@ -252,6 +253,23 @@ def test_an_environment_that_does_not_wake_needs_a_person_after_a_try(
     store.record = msgspec.structs.replace(store.record, **record)
     view = fleet(environment="staging", capacity=store)
     assert [need.says for need in view.needs] == ([says] if says else [])
+
+
+def test_a_failover_that_nobody_moves_needs_a_person_when_one_that_lives_would_have_stopped() -> None:
+    clock, patience = Clock(), Pace().within + SELDOM
+    begun = {"promote/main": StepState(intended_at=clock() - patience)}
+    assert of_failovers("running", clock, progress=begun).needs == ()
+    clock.forward(1)
+    view = of_failovers("running", clock, progress=begun)
+    (need,) = view.needs
+    assert need.says == (
+        "the failover of database/main to us-east-1 is moved by nobody, nothing of it was done for 70 minutes: "
+        "no lag is known"
+    )
+    assert (need.tone, need.at) == ("bad", clock() - patience - 1)
+    assert need.command == "candlefish failover database/main -e production --plan"
+    begun["promote/main"] = StepState(intended_at=clock() - patience, done_at=clock() - 5)
+    assert of_failovers("running", clock, progress=begun).needs == ()
 
 
 # --- the log of signals
@@ -383,6 +401,25 @@ def test_a_response_that_failed_needs_a_person() -> None:
         "bad",
         'candlefish rollback backend-api -e production --reason "..."',
     )
+
+
+def test_a_response_of_which_nobody_hears_how_it_ended_needs_a_person() -> None:
+    world = World().releasing()
+    hear(world, delivery(alert("ServiceDown", at=world.clock() - 9), at=world.clock()))
+    world.clock.forward(UNHEARD)
+    assert not [each for each in needs(world) if each.says.startswith("ServiceDown")]
+    world.clock.forward(1)
+    (need,) = [each for each in needs(world) if each.says.startswith("ServiceDown")]
+    assert need.says.startswith(
+        "ServiceDown on backend-api: what came of the rollback that it led to is not known"
+    )
+    assert (need.tone, need.command) == (
+        "bad",
+        'candlefish rollback backend-api -e production --reason "..."',
+    )
+    line = world.log.lines[-1]
+    world.log.append([msgspec.structs.replace(line, at=world.clock(), outcome="done")], ())
+    assert not [each for each in needs(world) if each.says.startswith("ServiceDown")]
 
 
 def test_very_many_are_some_and_a_number() -> None:

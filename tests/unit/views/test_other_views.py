@@ -15,7 +15,7 @@ from candlefish.capacity.model import ScheduleOverride
 from candlefish.catalog.model import Cost
 from candlefish.cost.model import Bill
 from candlefish.errors import InvalidInput
-from candlefish.failover.model import FailoverEntry, FailoverStep, Run
+from candlefish.failover.model import SELDOM, FailoverEntry, FailoverStep, Pace, Run
 from candlefish.release.model import AskedFreeze, ReleaseEntry
 from candlefish.release.record import add_freeze
 from candlefish.signals.model import Alert, LoggedSignal, Signal, SignalDecision
@@ -291,6 +291,24 @@ def test_a_failover_that_waits_for_people_comes_first() -> None:
     assert view.runs[0].kind == "failover"
     assert view.runs[0].evidence["to"] == "us-east-1"
     assert {"detect", "decide", "execute"} <= set(view.runs[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("before", "says", "tone"),
+    [
+        (Pace().within, "is under way", "warning"),
+        (Pace().within + SELDOM + 1, "is moved by nobody, nothing of it was done for 70 minutes", "bad"),
+    ],
+)
+def test_a_failover_that_runs_is_moved_by_somebody_for_as_long_as_that_can_be(
+    before: float, says: str, tone: str
+) -> None:
+    runs, at = MemoryRuns(), Clock().at - before
+    run = Run("production", "database/main", "database-in-region", 1, (), "lead", "why", at, "us-west-2")
+    runs.create(run)
+    view = recovery(runs=runs)
+    assert (view.says, view.tone) == (f"the failover of database/main {says}: why", tone)
+    assert (view.runs[0].says, view.runs[0].tone) == (f"{says}: why", tone)
 
 
 def test_the_newest_failover_of_each_target_has_its_timeline_newest_first() -> None:

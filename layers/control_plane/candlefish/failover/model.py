@@ -133,6 +133,12 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     def open_questions(self) -> tuple[Question, ...]:
         return tuple(q for q in self.needs if q not in self.answers)
 
+    @property
+    def moved_at(self) -> float:
+        """When somebody last asked, answered, acted on a step or saw one done."""
+        steps = [at for state in self.progress.values() for at in (state.intended_at, state.done_at)]
+        return max(self.requested_at, self.resumed_at, *(said.at for said in self.answers.values()), *steps)
+
     def state(self, step: FailoverStep) -> StepState:
         return self.progress.get(step.key, StepState())
 
@@ -152,3 +158,12 @@ class Pace(msgspec.Struct, frozen=True):
     poll: float = 15.0
     settle: float = 120.0
     within: float = 3600.0
+
+
+# Who moves a run looks at it that often at least, in seconds, whatever is retried in between.
+SELDOM = 600.0
+
+
+def nobody_moves(run: Run, now: float) -> bool:
+    """Whether a run goes on as far as its record says, and whoever moved it must have died: it would have stopped it."""
+    return run.status == "running" and now - run.moved_at > Pace().within + SELDOM

@@ -294,17 +294,21 @@ def _need(record: ServiceRecord, at: float, tone: Tone, says: str, command: str)
     return NeedView(at, tone, says, record.environment, record.service, command=command.format(**words))
 
 
-def failover_need(run: Run) -> NeedView:
+def failover_need(run: Run, now: float) -> NeedView:
     """A failover that waits for people."""
-    stopped = run.status == "stopped"
-    asked = "has stopped" if stopped else f"waits for an answer ({', '.join(run.open_questions) or 'go'})"
-    why = run.why or run.reason
+    asks = run.status == "awaiting_approval"
+    if asks:
+        says = f"waits for an answer ({', '.join(run.open_questions) or 'go'})"
+    elif run.status == "stopped":
+        says = "has stopped"
+    else:
+        says = f"is moved by nobody, nothing of it was done for {spelled(now - run.moved_at)}"
     return NeedView(
-        run.resumed_at or run.requested_at,
-        "bad" if stopped else "warning",
-        f"the failover of {run.target} to {run.to} {asked}: {why}",
+        run.moved_at if run.status == "running" else run.resumed_at or run.requested_at,
+        "warning" if asks else "bad",
+        f"the failover of {run.target} to {run.to} {says}: {run.why or run.reason}",
         run.environment,
-        command=f"candlefish failover {run.target} -e {run.environment} {'--plan' if stopped else '--approve'}",
+        command=f"candlefish failover {run.target} -e {run.environment} {'--approve' if asks else '--plan'}",
     )
 
 

@@ -57,7 +57,7 @@ def fleet_view(
         cell, need = unreadable_cell(lost, environment, catalog, now)
         cells.append(cell)
         needs.append(need)
-    needs += [failover_need(run) for run in around.waiting]
+    needs += [failover_need(run, now) for run in around.waiting]
     if around.not_awake:
         needs.append(waking_need(around, environment))
     astray = {record.service for record in known if record.remnant}

@@ -11,6 +11,7 @@ from candlefish.capacity.calendar import desired_state, timetable
 from candlefish.capacity.model import UNFINISHED, CapacityRecord, ScheduleOverride
 from candlefish.capacity.news import abridged
 from candlefish.errors import ControlPlaneError, NotOnboarded, UnknownService, Unreadable
+from candlefish.failover.model import nobody_moves
 from candlefish.release.freeze import open_freeze, stretch_of
 from candlefish.release.manifests.model import runner_name
 from candlefish.service.model import SLOTS, Slot
@@ -94,8 +95,11 @@ def with_failovers(around: Surroundings, looking: Looking) -> Surroundings:
     if looking.runs is None or not (environment.databases or environment.caches):
         return around
     newest = looking.runs.recent(limit=FAILOVERS)
-    waiting = tuple(run for run in newest if run.status in ("awaiting_approval", "stopped"))
-    return msgspec.structs.replace(around, waiting=waiting)
+    now = looking.now()
+    waiting = [
+        run for run in newest if run.status in ("awaiting_approval", "stopped") or nobody_moves(run, now)
+    ]
+    return msgspec.structs.replace(around, waiting=tuple(waiting))
 
 
 def look_at_release(

@@ -119,9 +119,9 @@ SEEN: dict[str, Place] = {
     "ended.rollback": "signal",
     "ended.watch": "nobody",
     "ended.train": "told",
-    "ended.respond": "told",
+    "ended.respond": "signal",
     "ended.capacity": "capacity",
-    "ended.failover": "told",
+    "ended.failover": "failover",
     "ended.drill": "told",
     # CloudWatch's alarms about the control plane itself (signals/own_alarms.py).
     "alarm.dead-letters": "signal",
@@ -142,6 +142,8 @@ LONGEST = 500
 # Findings of these categories are said again each hour while they last: one that was not is over.
 HOURLY = frozenset({"record", "signals"})
 LASTS = 1.5 * AGAIN
+# How a response ended is written down sooner, in seconds: acting, looking and acting again each have their time.
+UNHEARD = 1800.0
 # How urgent an alert is that tells and leads to nothing, for a person to have to look at it now.
 URGENT: Mapping[str, Tone] = {"P0": "bad", "P1": "warning"}
 # What to type about findings, by what their names begin with; the first that fits.
@@ -170,13 +172,13 @@ def signal_needs(
     found: dict[tuple[str, str], NeedView] = {}
     for heard in by_alert.values():
         newest = next((line for line in heard if line.decision.gate != "duplicate"), None)
-        if newest is None or _is_over(heard[0], now) or (tone := asks(newest)) is None:
+        if newest is None or _is_over(heard[0], now) or (tone := _asks(newest, now)) is None:
             continue
         name = newest.signal.name
         if name == "drift-not-repaired" and newest.signal.subject in left_astray:
             continue
         key = (newest.signal.about, name)
-        need = _need(newest, _since(heard), tone, environment)
+        need = _need(newest, _since(heard), tone, environment, now)
         found[key] = min(need, found.get(key, need), key=lambda each: each.at)
     worst = sorted(found.values(), key=lambda need: (need.tone != "bad", -need.at))
     if len(worst) <= MOST:
@@ -189,12 +191,12 @@ def signal_needs(
     return [*worst[: MOST - 1], more]
 
 
-def asks(line: LoggedSignal) -> Tone | None:
+def _asks(line: LoggedSignal, now: float) -> Tone | None:
     """Whether the newest line about an alert leaves something to a person, and how urgent that is; None for nothing."""
     signal, decision = line.signal, line.decision
     if signal.alert.status != "firing":
         return None
-    if line.outcome == "failed" or signal.rule == OWN_ALARM_RULE:
+    if line.outcome == "failed" or signal.rule == OWN_ALARM_RULE or _is_unheard_of(line, now):
         return "bad"
     if line.outcome or decision.action != "none" or not decision.notify:
         return None
@@ -202,6 +204,11 @@ def asks(line: LoggedSignal) -> Tone | None:
         place = SEEN.get(f"finding.{signal.name}", "signal")
         return URGENT.get(signal.severity, "warning") if place == "signal" else None
     return URGENT.get(signal.severity)
+
+
+def _is_unheard_of(line: LoggedSignal, now: float) -> bool:
+    """Whether a response was started, and nobody wrote down how it ended."""
+    return bool(line.response) and not line.outcome and now - line.at > UNHEARD
 
 
 def missing_lines(lines: Sequence[LoggedSignal], older: str, now: float) -> str:
@@ -231,7 +238,7 @@ def _since(heard: Sequence[LoggedSignal]) -> float:
     return since
 
 
-def _need(line: LoggedSignal, since: float, tone: Tone, environment: str) -> NeedView:
+def _need(line: LoggedSignal, since: float, tone: Tone, environment: str, now: float) -> NeedView:
     signal, decision = line.signal, line.decision
     ours = signal.kind == "service" or signal.source == "finding"
     service = (signal.subject if signal.kind == "service" else signal.alert.labels.get("service", "")) * ours
@@ -242,7 +249,10 @@ def _need(line: LoggedSignal, since: float, tone: Tone, environment: str) -> Nee
     thing = signal.subject.removeprefix(signal.name).strip() if signal.kind == "other" else signal.subject
     head = f"{signal.name} on {thing}" if thing else signal.name
     plain = signal.do in PASSIVE and not decision.gate and not line.outcome
-    says = fit_line(f"{head}: {(plain and signal.alert.summary) or decision.reason}", LONGEST)
+    why = (plain and signal.alert.summary) or decision.reason
+    if _is_unheard_of(line, now):
+        why = f"what came of the {decision.action} that it led to is not known: {why}"
+    says = fit_line(f"{head}: {why}", LONGEST)
     command = _command(line) if ours or signal.kind != "other" else SIGNALS
     return NeedView(since, tone, says, environment, service, command=command.format_map(filled))
 

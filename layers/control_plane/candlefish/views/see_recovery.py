@@ -10,7 +10,7 @@ from candlefish.backups.ports import AuditReports, Drills
 from candlefish.backups.record import Drill
 from candlefish.catalog.model import Environment
 from candlefish.failover.evidence import measure_run
-from candlefish.failover.model import Run
+from candlefish.failover.model import FailoverStatus, Run, nobody_moves
 from candlefish.failover.ports import Runs
 from candlefish.views.model import WORST_FIRST, EntryView, ObjectiveView, RecoveryView, RunView, Tone
 from candlefish.views.people import who_is
@@ -47,8 +47,8 @@ def _says(
     under_way = [run for run in runs if run.status in ("awaiting_approval", "running", "stopped")]
     if under_way:
         run = under_way[0]
-        words = {"awaiting_approval": "waits for people", "running": "is under way", "stopped": "has stopped"}
-        return f"the failover of {run.target} {words[run.status]}: {run.why or run.reason}", "warning"
+        said, tone = _how_it_is(run, now)
+        return f"the failover of {run.target} {said}: {run.why or run.reason}", tone
     parts: list[str] = []
     tones: list[Tone] = []
     if audit is None:
@@ -130,16 +130,22 @@ def _of_drill(drill: Drill) -> RunView:
     )
 
 
-def _of_failover(run: Run, looking: Looking) -> RunView:
-    measured = measure_run(run)
-    words: dict[str, tuple[str, Tone]] = {
+def _how_it_is(run: Run, now: float) -> tuple[str, Tone]:
+    if nobody_moves(run, now):
+        return f"is moved by nobody, nothing of it was done for {spelled(now - run.moved_at)}", "bad"
+    words: dict[FailoverStatus, tuple[str, Tone]] = {
         "awaiting_approval": ("waits for people", "warning"),
         "running": ("is under way", "warning"),
         "stopped": ("has stopped, a person has to look", "bad"),
         "done": ("done", "good"),
         "abandoned": ("was given up", "warning"),
     }
-    said, tone = words[run.status]
+    return words[run.status]
+
+
+def _of_failover(run: Run, looking: Looking) -> RunView:
+    measured = measure_run(run)
+    said, tone = _how_it_is(run, looking.now())
     return RunView(
         run.id,
         "failover",
