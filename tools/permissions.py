@@ -70,8 +70,6 @@ ELSEWHERE = {
     "aps:QueryMetrics": "a workspace of AMP: tests/unit/analysis/test_metric_adapters.py",
     "kms:*": "keys of your own, which the lab's databases have none of: tests/integration/lab/test_iam.py",
     "route53-recovery-cluster:*": "ARC: tests/contract/test_backup_adapters.py",
-    "KeepCronFunction dynamodb:PutItem": "a service with a CronJob: tests/unit/release/test_cron.py",
-    "KeepCronFunction s3:GetObject": "a CronJob of a bundle: tests/unit/release/test_cron.py",
     "FinishRollbackFunction elasticloadbalancing:AddTags": "a shift that is late: tests/unit/release/test_rollback.py",
     "ReconcileClusterFunction events:PutEvents": (
         "a change by hand once no writer of ours lives: tests/unit/release/test_reconcile_cluster.py"

@@ -54,7 +54,8 @@ def pressed(state: Screen, key: str, view: ReleaseView | None) -> tuple[Screen, 
     """What a key leads to. Keys are single characters, or `enter`, `esc`, `backspace`, `up`, `down`, `page-up`, `page-down`."""
     if state.asked is not None:
         return _confirming(state, key)
-    state = msgspec.structs.replace(state, word="")
+    if not state.sending:
+        state = msgspec.structs.replace(state, word="")
     if key == "q":
         return state, "leave"
     if key == "e" or (key == "esc" and state.evidence):

@@ -49,6 +49,18 @@ def rendered(service: str, image: str) -> list[dict[str, Any]]:
     ]
 
 
+def nightly(service: str, image: str) -> dict[str, Any]:
+    """A CronJob of the same chart, which runs the service's own image."""
+    pod = {"containers": [{"name": service, "image": image}], "restartPolicy": "Never"}
+    jobs = {"spec": {"template": {"spec": pod}}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": f"{service}-nightly"},
+        "spec": {"schedule": "17 3 * * *", "concurrencyPolicy": "Forbid", "jobTemplate": jobs},
+    }
+
+
 def upload(s3: Any, bucket: str, documents: list[dict[str, Any]]) -> dict[str, str]:
     """Store a bundle; what a release says of it."""
     body = json.dumps(documents).encode()

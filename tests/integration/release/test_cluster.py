@@ -104,9 +104,15 @@ def test_a_stable_slot_that_was_scaled_down_by_hand_gets_its_pods_again(stage: S
 def test_another_image_in_the_stable_slot_gives_way_to_the_bundle_that_was_released(stage: Stage) -> None:
     version = "1.4.0"
     stage.publish(SERVICE, version)
-    documents = helm_chart.rendered(SERVICE, stage.image(SERVICE, version))
+    image = stage.image(SERVICE, version)
+    documents = [*helm_chart.rendered(SERVICE, image), helm_chart.nightly(SERVICE, image)]
     bundle = helm_chart.upload(stage.client("s3"), stage.site.stack.outputs["BundlesBucket"], documents)
     release_and_retire(stage, version, **bundle)
+    nightly = client.BatchV1Api(by_hand(stage)).read_namespaced_cron_job(
+        f"{SERVICE}-nightly", namespace(stage)
+    )
+    assert nightly.spec.job_template.spec.template.spec.containers[0].image == image
+    assert not nightly.spec.suspend
     name = stable_slot(stage)
     stage.publish(SERVICE, "9.9.9")
     released = deployment(stage, name).spec.template.spec.containers[0]

@@ -52,8 +52,10 @@ def test_an_action_says_what_it_does_asks_why_and_is_sent_once() -> None:
     state, effects = typed(view, *"nö x", "backspace", "enter", state=state)
     assert effects == [Send("deny", "nö")]
     assert state.sending
-    # Nothing can be asked for while it is on its way.
-    assert typed(view, "a", "enter", state=state)[1] == []
+    # Nothing can be asked for while it is on its way, and that it is stays to be read.
+    state, effects = typed(view, "a", "enter", state=state)
+    assert not effects
+    assert "deny: sending" in "\n".join(shown(view, state))
 
 
 def test_an_approval_needs_no_reason_and_esc_sends_nothing() -> None:
