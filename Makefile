@@ -47,9 +47,9 @@ TESTS ?= tests
 test: setup
 	$(PYTEST) -n 2 -m "not lab" $(TESTS) $(ARGS)
 
-# The labs and the real peers. Labs mostly wait, so up to four go on side by side (tests/support/turns.py).
+# The labs and the real peers. Labs mostly wait, so up to six go on side by side (tests/support/turns.py).
 test-lab: setup
-	$(PYTEST) -n 4 -m lab tests $(ARGS)
+	$(PYTEST) -n 6 -m lab tests $(ARGS)
 
 # Random days of the whole product in virtual time. SEED=41 replays one with its timeline; SEEDS=1000 plays more.
 # What is guarded against is taken away, one by one, with SABOTAGE=1: the days must notice.
