@@ -21,7 +21,7 @@
 | kept | a table has point-in-time recovery and stays when it leaves the stack |
 | repeatable | a first deployment that fails leaves nothing that is in the way of the next |
 | once | what has one name in an account is made in one region, or carries the region in its name |
-| told-first | a budget waits for the policy of the topic that it tells |
+| told-first | a budget waits for the policy of the topic that it tells, an alarm for that of the queue that hears of alarms |
 | authorizer | every function URL and HTTP API route asks who calls; what does not says why in a comment |
 | traced | machines trace, and functions go on with the trace of who calls them |
 | cluster-access | a function with the Kubernetes layer has an access entry for its role, and nobody else has |
@@ -553,6 +553,21 @@ def told_first(template: Template) -> Iterator[str]:
         for topic, policy in policies.items():
             if str({"Ref": topic}) in str(properties) and policy not in waits:
                 yield f"{logical}: it is refused until it may publish to {topic}; DependsOn: {policy}"
+    # A rule exists before the policy that names it: what it hears of meanwhile is a dead letter of every new stack.
+    hears = [
+        target["Arn"]["Fn::GetAtt"][0]
+        for _, p in template.of("AWS::Events::Rule")
+        if "aws.cloudwatch" in p.get("EventPattern", {}).get("source", ())
+        for target in p["Targets"]
+    ]
+    queues = {
+        queue["Ref"]: logical for logical, p in template.of("AWS::SQS::QueuePolicy") for queue in p["Queues"]
+    }
+    for logical, _ in template.of("AWS::CloudWatch::Alarm"):
+        waits = as_list(template.resources[logical].get("DependsOn", []))
+        for queue in hears:
+            if queues.get(queue) not in waits:
+                yield f"{logical}: {queue} takes no event of it yet; DependsOn: {queues.get(queue)}"
 
 
 @rule

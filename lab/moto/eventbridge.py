@@ -42,6 +42,12 @@ _CALLS = {
     "sns": "sns:Publish",
     "events": "events:PutEvents",
 }
+# Whatever else goes wrong is an error of the target's own.
+_ERROR_CODES: dict[type, str] = {
+    PermissionError: "NO_PERMISSIONS",
+    LookupError: "NO_RESOURCE",
+    ConnectionError: "CONNECTION_FAILURE",
+}
 _started: Bus | None = None
 
 
@@ -130,7 +136,7 @@ class Bus:
         if letter := target.get("DeadLetterConfig", {}).get("Arn"):
             if self._authority.refuse_service("events.amazonaws.com", Ask("sqs:SendMessage", letter), source):
                 return
-            send_to(letter, body, account, region)
+            send_to(letter, body, account, region, _why(source, target, problem, attempts))
 
     def _refused(self, source: str, target: dict[str, Any]) -> str:
         """Why a rule or schedule may not call its target: by the target's role if it has one, else as EventBridge."""
@@ -185,6 +191,19 @@ def publish(
         "Resources": resources or [],
     }
     events_backends[ACCOUNT][region].put_events([entry])
+
+
+def _why(source: str, target: dict[str, Any], problem: Exception | None, attempts: int) -> dict[str, str]:
+    """What a dead letter says of itself: https://docs.aws.amazon.com/eventbridge/latest/userguide/rule-dlq.html."""
+    said = {
+        "RULE_ARN": source,
+        "TARGET_ARN": target["Arn"],
+        "ERROR_CODE": _ERROR_CODES.get(type(problem), "ERROR_FROM_TARGET"),
+        "ERROR_MESSAGE": str(problem),
+    }
+    if attempts:
+        said |= {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts", "RETRY_ATTEMPTS": str(attempts - 1)}
+    return said
 
 
 def event_input(target: dict[str, Any], event: dict[str, Any]) -> str:

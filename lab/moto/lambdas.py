@@ -22,7 +22,7 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -420,11 +420,16 @@ def source(directory: Path, digest: str) -> bytes:
     return archive.getvalue()
 
 
-def send_to(arn: str, body: str, account: str, region: str) -> None:
-    """Send text to a queue, topic, function or bus, as a dead letter or destination."""
+def send_to(
+    arn: str, body: str, account: str, region: str, attributes: Mapping[str, str] | None = None
+) -> None:
+    """Send text to a queue or topic, as a dead letter or destination; a queue's message has attributes that say why."""
     service, name = arn.split(":")[2], arn.rsplit(":", 1)[1]
     if service == "sqs":
-        sqs_backends[account][region].send_message(name, body)
+        said = {
+            key: {"DataType": "String", "StringValue": value} for key, value in (attributes or {}).items()
+        }
+        sqs_backends[account][region].send_message(name, body, said)
     elif service == "sns":
         sns_backends[account][region].publish(message=body, arn=arn)
     else:

@@ -106,11 +106,17 @@ class Account:
 
     def received(self, url: str, count: int = 1) -> list[Any]:
         """The JSON bodies of at least `count` messages."""
+        return [json.loads(message["Body"]) for message in self.messages(url, count)]
+
+    def messages(self, url: str, count: int = 1) -> list[Any]:
+        """At least `count` messages, with their attributes."""
         found: list[Any] = []
 
         def look() -> bool:
-            got = self.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-            found.extend(json.loads(message["Body"]) for message in got)
+            got = self.client("sqs").receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            )
+            found.extend(got.get("Messages", []))
             return len(found) >= count
 
         eventually(look)

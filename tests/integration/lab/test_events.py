@@ -88,8 +88,25 @@ def test_an_event_that_cannot_be_delivered_becomes_a_dead_letter(aws: Aws, accou
     }
     _, source = rule(account, target)
     put(account, source, {"x": 1})
-    (letter,) = account.received(url)
-    assert letter["detail"] == {"x": 1}
+    (letter,) = account.messages(url)
+    assert json.loads(letter["Body"])["detail"] == {"x": 1}
+    said = {name: each["StringValue"] for name, each in letter["MessageAttributes"].items()}
+    assert (said["TARGET_ARN"], said["ERROR_CODE"]) == (MISSING, "NO_PERMISSIONS")
+    assert "RETRY_ATTEMPTS" not in said, "what is not allowed is not tried again"
+
+
+def test_a_dead_letter_says_how_often_it_was_tried(aws: Aws, account: Account) -> None:
+    url, letters = account.queue()
+    _, arn = account.queue()
+    target = {"Arn": arn, "DeadLetterConfig": {"Arn": letters}, "RetryPolicy": {"MaximumRetryAttempts": 1}}
+    name, source = rule(account, target)
+    for _ in range(2):
+        aws.faults.add(Fault(boundary="events", operation=name, kind="error"))
+    put(account, source, {"x": 1})
+    (letter,) = account.messages(url)
+    said = {name: each["StringValue"] for name, each in letter["MessageAttributes"].items()}
+    assert (said["ERROR_CODE"], said["ERROR_MESSAGE"]) == ("CONNECTION_FAILURE", "injected fault")
+    assert (said["EXHAUSTED_RETRY_CONDITION"], said["RETRY_ATTEMPTS"]) == ("MaximumRetryAttempts", "1")
 
 
 def test_a_delivery_that_fails_at_first_is_tried_again_and_one_may_come_twice(

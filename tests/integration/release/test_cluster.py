@@ -174,3 +174,10 @@ def test_a_retirement_that_comes_late_takes_nothing_of_the_next_release(stage: S
     assert not record.bad
     deployed = next(entry for entry in stage.journal.entries(second) if entry.kind == "deployed")
     assert any(line.startswith(f"Deployment {SERVICE}-") for line in deployed.evidence["changed"])
+
+
+def test_nothing_failed_for_good_neither_as_the_stack_was_made_nor_since(stage: Stage) -> None:
+    sqs = stage.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"candlefish-{ENVIRONMENT}-dead-letters")["QueueUrl"]
+    said = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+    assert said.get("Messages", []) == []

@@ -47,6 +47,14 @@ Resources:
       Topics: [!Ref Topic]
       PolicyDocument:
         Statement: [{Effect: Deny, Principal: "*", Action: "sns:*", Condition: {Bool: {aws:SecureTransport: "false"}}}]
+  Hears:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [aws.cloudwatch]}
+      Targets: [{Arn: !GetAtt Dead.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
+  Rings:
+    Type: AWS::CloudWatch::Alarm
+    DependsOn: DeadPolicy
   Listens:
     Type: AWS::SNS::Subscription
     Properties: {TopicArn: !Ref Topic, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn}}
@@ -183,6 +191,12 @@ BROKEN = [
         "dead-letters: Listens: the policy of Dead",
     ),
     ("a budget before its topic's policy", "    DependsOn: TopicPolicy\n", "", "told-first: Spent"),
+    (
+        "an alarm before the policy of who hears of it",
+        "    DependsOn: DeadPolicy\n",
+        "",
+        "told-first: Rings: Dead takes no event of it yet; DependsOn: DeadPolicy",
+    ),
     ("a budget in every region", "    Condition: AtHomeAndRich\n", "", "once: Spent"),
     ("a table without recovery", "RecoveryEnabled: true", "RecoveryEnabled: false", "kept: Kept"),
     (
