@@ -66,7 +66,8 @@ def _read(views: Views, limit: int, about: str, acted: bool, before: str) -> Sig
             break
         more = views.signals(older, min(limit - len(found), AT_ONCE))
         found, older = found + _meant(more, about, acted), more.older
-    return replace(page, signals=found, older=older)
+    # What is said of one page is not said of more, or of some of it.
+    return replace(page, signals=found, older=older, says=page.says if found == page.signals else "")
 
 
 def _meant(page: SignalsPage, about: str, acted: bool) -> tuple[SignalView, ...]:

@@ -867,6 +867,7 @@ def signals() -> SignalsPage:
                 count=3,
             ),
         ),
+        says="3 newest signals of 3 alerts, 2 of which fire",
         left=(
             Left("mute", NOW + 90 * MINUTE, "service/website is muted by developer: a load test"),
             Left("cooldown", NOW + 20 * MINUTE, "rollback of service/mailer cools down"),

@@ -165,7 +165,7 @@ def test_the_chart_of_costs_is_drawn_from_the_views(served: Served, tmp_path: Pa
 
 def test_what_comes_from_outside_is_text(served: Served) -> None:
     signal = SignalView(NOW, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, "bad", HOSTILE, HOSTILE[1:], HOSTILE, about=HOSTILE)  # fmt: skip
-    served.answers["/v1/signals"] = SignalsPage(HOSTILE, (signal,), HOSTILE)
+    served.answers["/v1/signals"] = SignalsPage(HOSTILE, (signal,), HOSTILE, HOSTILE)
     for words in (("signals",), ("signals", "--json")):
         said = run(*words, "--limit", "1").stdout
         assert not {"\x1b", "\r", "\u202e", "\u2066", "\x07", "\x00"} & set(said)

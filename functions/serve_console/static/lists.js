@@ -16,8 +16,7 @@ function Paged({ first, older, path, field, keyed, app, children }) {
 
 const signalKey = (signal) => `${signal.at} ${signal.name} ${signal.subject}`;
 export function Signals({ data, app }) {
-  const firing = data.signals.filter((signal) => signal.status === "firing").length;
-  return html`<${Head}>${data.signals.length ? `${data.signals.length}${data.older ? " newest" : ""} signals, ${firing} of them firing` : "no signal has come yet"}<//>
+  return html`<${Head}>${data.says}<//>
     ${data.automation_off && html`<p><${Sign} tone="bad" />${data.automation_off}</p>`}<${Lefts} left=${data.left} />
     <${Paged} first=${data.signals} older=${data.older} path="/v1/signals" field="signals" keyed=${signalKey} app=${app}>${(rows) => html`<ol class="timeline signals">${rows.map((signal) => html`<li key=${signalKey(signal)} class=${signal.tone}>
       <span class="at"><${When} at=${signal.at} /></span><${Sign} tone=${signal.tone} />

@@ -56,7 +56,7 @@ def looking(environment: str = "production", **more: Any) -> Looking:
 def logged(
     at: float, name: str = "slow", *, status: str = "firing", severity: str = "P1", **decision: Any
 ) -> LoggedSignal:
-    alert = Alert(f"{name}-{at}", status, {}, at, at, summary="p99 over 2 s")  # type: ignore[arg-type]
+    alert = Alert(name, status, {}, at, at, summary="p99 over 2 s")  # type: ignore[arg-type]
     signal = Signal(
         alert, "cloudwatch", name, "production", "service", "website", severity, "rollback", at, at
     )  # type: ignore[arg-type]
@@ -117,6 +117,38 @@ def test_a_signal_says_what_was_decided_or_why_it_was_refused(
 ) -> None:
     (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([line]), guard=GuardRecord).signals
     assert (view.says, view.tone) == (says, tone)
+
+
+def test_how_many_alerts_fire_is_counted_by_their_newest_word() -> None:
+    def heard(*lines: LoggedSignal) -> str:
+        return see_signals(looking=looking(), signals=MemorySignalHistory(lines), guard=GuardRecord).says
+
+    assert heard() == "no signal has come yet"
+    assert heard(logged(1, "slow")) == "1 signal of 1 alert, 1 of which fires"
+    over = logged(2, "slow", status="resolved")
+    assert heard(logged(1, "slow"), over) == "2 signals of 1 alert, none of which fires"
+    late = logged(3, "slow", gate="order")
+    assert heard(over, late, logged(4, "down"), logged(5, "full")) == "4 signals of 3 alerts, 2 of which fire"
+    again = logged(3, "slow", gate="duplicate")
+    assert heard(over, again) == "2 signals of 1 alert, 1 of which fires"
+    assert (
+        heard(*(logged(n, f"a{n}") for n in range(1, 120)))
+        == "50 newest signals of 50 alerts, 50 of which fire"
+    )
+
+
+def test_an_alarm_of_ours_is_named_once() -> None:
+    name = "candlefish-control-plane-production-reconciler"
+    line = logged(1, name, reason="rule own-alarm says that nothing is to be done")
+    subject = f"{name} FunctionName=candlefish-production-reconcile-traffic"
+    own = msgspec.structs.replace(
+        line, signal=msgspec.structs.replace(line.signal, kind="other", subject=subject)
+    )
+    (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([own]), guard=GuardRecord).signals
+    assert view.says == (
+        f"{name} of FunctionName=candlefish-production-reconcile-traffic fires: "
+        "rule own-alarm says that nothing is to be done"
+    )
 
 
 def test_signals_come_in_pages() -> None:

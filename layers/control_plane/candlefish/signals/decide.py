@@ -354,7 +354,9 @@ def _ended(signal: Signal, facts: SignalFacts, policy: GuardPolicy, now: float) 
         return _no("duplicate", "its end was dealt with before")
     notified = seen is not None and seen.notified
     if facts.record is None or not facts.record.held_for(signal.hold_key):
-        return SignalDecision("none", f"{signal.name} ended; nothing was held for it", notify=notified)
+        # The first word of an alarm that was just made is that it is well.
+        says = "ended" if seen is not None and seen.status == "firing" else "does not fire"
+        return SignalDecision("none", f"{signal.name} {says}; nothing was held for it", notify=notified)
     if facts.off:
         return _no(
             "switch", f"{signal.name} ended; automation is off, so its hold stays until a person lifts it"

@@ -102,6 +102,11 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.alert.fingerprint}:{self.alert.started_at:.3f}"
 
     @property
+    def thing(self) -> str:
+        """What it is about, without its own name where that is all it is known by."""
+        return self.subject.removeprefix(self.name).strip() if self.kind == "other" else self.subject
+
+    @property
     def hold_key(self) -> str:
         return f"{HOLD_PREFIX}{self.alert.fingerprint}"
 
@@ -153,6 +158,11 @@ class LoggedSignal(msgspec.Struct, frozen=True, omit_defaults=True):
     response: str = ""
     # How the response ended, on the line that says so.
     outcome: Literal["", "done", "moot", "failed"] = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it says how its alert was at that time: a message that came again does, one that is old does not."""
+        return self.decision.gate == "duplicate" or self.decision.gate not in NO_NEWS
 
     def __str__(self) -> str:
         decision = self.decision

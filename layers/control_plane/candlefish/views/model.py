@@ -391,6 +391,8 @@ class SignalsPage(Page, frozen=True):
     """Signals, newest first. The first page says as well why nothing acts by itself, what is muted, and what cools down."""
 
     signals: tuple[SignalView, ...] = ()
+    # How many of what came, and what of it still fires.
+    says: str = ""
     automation_off: str = ""
     left: tuple[Left, ...] = ()
 

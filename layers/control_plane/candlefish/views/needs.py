@@ -12,7 +12,7 @@ from typing import Literal
 
 from candlefish.again import AGAIN
 from candlefish.bounds import fit_line
-from candlefish.signals.model import NO_NEWS, PASSIVE, LoggedSignal
+from candlefish.signals.model import PASSIVE, LoggedSignal
 from candlefish.signals.news import BY_HAND, SIGNALS
 from candlefish.signals.own_alarms import OWN_ALARM_RULE, OWN_ALARMS, own_alarm_called
 from candlefish.views.model import NeedView, Tone
@@ -167,7 +167,7 @@ def signal_needs(
     """
     by_alert: dict[str, list[LoggedSignal]] = defaultdict(list)
     for line in lines:
-        if line.decision.gate == "duplicate" or line.decision.gate not in NO_NEWS:
+        if line.is_current:
             by_alert[line.signal.alert.fingerprint].append(line)
     found: dict[tuple[str, str], NeedView] = {}
     for heard in by_alert.values():
@@ -246,8 +246,7 @@ def _need(line: LoggedSignal, since: float, tone: Tone, environment: str, now: f
     if own := OWN_ALARMS.get(own_alarm_called(signal.name, environment)):
         says = f"{own.title.format_map(filled)}: {own.means}"
         return NeedView(since, tone, says, environment, command=own.command.format_map(filled))
-    thing = signal.subject.removeprefix(signal.name).strip() if signal.kind == "other" else signal.subject
-    head = f"{signal.name} on {thing}" if thing else signal.name
+    head = f"{signal.name} on {signal.thing}" if signal.thing else signal.name
     plain = signal.do in PASSIVE and not decision.gate and not line.outcome
     why = (plain and signal.alert.summary) or decision.reason
     if _is_unheard_of(line, now):

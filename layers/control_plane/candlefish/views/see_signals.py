@@ -13,7 +13,8 @@ from candlefish.signals.model import LoggedSignal
 from candlefish.signals.record import EVERYTHING, GuardRecord
 from candlefish.views.model import Left, SignalsPage, SignalView, Tone
 from candlefish.views.people import who_is
-from candlefish.views.ports import Looking, SignalHistory
+from candlefish.views.ports import Looking, SignalHistory, SignalsPortion
+from candlefish.views.words import many
 
 # How many signals come at once, at most.
 SIGNALS = 50
@@ -52,7 +53,17 @@ def see_signals(
     if before:
         return page
     off = why_off(looking.switchboard) if looking.switchboard else ""
-    return replace(page, automation_off=off, left=_barred(guard(), looking))
+    return replace(page, says=_heard(found), automation_off=off, left=_barred(guard(), looking))
+
+
+def _heard(found: SignalsPortion) -> str:
+    if not found.lines:
+        return "no signal has come yet"
+    alerts = [line.signal.alert for line in found.lines if line.is_current]
+    newest = {alert.fingerprint: alert.status for alert in reversed(alerts)}
+    fire = sum(status == "firing" for status in newest.values())
+    signals = many(len(found.lines), f"{'newest ' * bool(found.older)}signal")
+    return f"{signals} of {many(len(newest), 'alert')}, {fire or 'none'} of which {'fire' if fire > 1 else 'fires'}"
 
 
 def _wanted(limit: str) -> int:
@@ -89,7 +100,7 @@ def signal_view(line: LoggedSignal) -> SignalView:
     signal, decision = line.signal, line.decision
     says = _decided(line)
     if signal.name not in decision.reason:
-        of = f" of {signal.subject}" if signal.subject not in ("", signal.name) else ""
+        of = f" of {signal.thing}" if signal.thing not in ("", signal.name) else ""
         says = f"{signal.name}{of} {_STATUSES[signal.alert.status]}: {says}"
     if line.count > 1:
         says = f"{says} ({line.count:,} alike)"
