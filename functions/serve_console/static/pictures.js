@@ -68,7 +68,7 @@ function Picture({ picture, data, moved, versions, dark }) {
     const grid = { stroke: color("line"), width: 1 };
     const axis = { stroke: color("muted"), font: "11px system-ui, sans-serif", ticks: { show: false } };
     const options = {
-      width: box.clientWidth, height: 150, padding: [14, 18, 0, 0], legend: { show: false },
+      width: box.clientWidth, height: 150, padding: [14, 30, 0, 0], legend: { show: false },
       cursor: { sync: { key: "release" }, drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: { x: { time: true }, y: { range: picture.range || ((u, low, high) => [0, Math.max(picture.least, (high || 0) * 1.12)]) } },
       axes: [

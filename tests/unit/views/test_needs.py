@@ -347,6 +347,7 @@ def test_an_alarm_of_the_control_plane_itself_needs_a_person_and_leads_to_nothin
     hear(world, alarm(name, "ALARM", world.clock() - 5))
     (line,) = world.log.lines
     assert (line.signal.rule, line.decision.action, line.decision.notify) == (OWN_ALARM_RULE, "none", False)
+    assert line.decision.reason == "it goes straight to people, and nothing acts on it by itself"
     assert world.bus.kinds() == [], "people are told by `notify` and the topic"
     (need,) = needs(world)
     own = OWN_ALARMS[which]

@@ -139,15 +139,14 @@ def test_how_many_alerts_fire_is_counted_by_their_newest_word() -> None:
 
 def test_an_alarm_of_ours_is_named_once() -> None:
     name = "candlefish-control-plane-production-reconciler"
-    line = logged(1, name, reason="rule own-alarm says that nothing is to be done")
+    line = logged(1, name, reason="it goes straight to people")
     subject = f"{name} FunctionName=candlefish-production-reconcile-traffic"
     own = msgspec.structs.replace(
         line, signal=msgspec.structs.replace(line.signal, kind="other", subject=subject)
     )
     (view,) = see_signals(looking=looking(), signals=MemorySignalHistory([own]), guard=GuardRecord).signals
     assert view.says == (
-        f"{name} of FunctionName=candlefish-production-reconcile-traffic fires: "
-        "rule own-alarm says that nothing is to be done"
+        f"{name} of FunctionName=candlefish-production-reconcile-traffic fires: it goes straight to people"
     )
 
 

@@ -18,6 +18,7 @@ from candlefish.service.model import Rollback, RollbackRequest
 from candlefish.service.record import ServiceRecord, begin_rollback
 from candlefish.signals import record as guard
 from candlefish.signals.model import HOLD_PREFIX, PASSIVE, Delivery, Gate, KnownAlert, Signal, SignalDecision
+from candlefish.signals.own_alarms import OWN_ALARM_RULE
 from candlefish.signals.payloads import response_id
 from candlefish.signals.record import GuardRecord
 
@@ -317,6 +318,8 @@ def _notify(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
 
 
 def _nothing(signal: Signal, facts: SignalFacts, now: float) -> SignalDecision:
+    if signal.rule == OWN_ALARM_RULE:
+        return SignalDecision("none", "it goes straight to people, and nothing acts on it by itself")
     return SignalDecision("none", f"rule {signal.rule or 'actions'} says that nothing is to be done")
 
 

@@ -40,6 +40,8 @@ AUDITED = frozenset(
         "record_rebuilt",
     }
 )
+# A timeline says what is going on, an audit what somebody did.
+_DID = {"rolling_back": "began to roll back"}
 
 
 def see_audit(before: str = "", *, looking: Looking, signals: SignalHistory, runs: Runs) -> AuditPage:
@@ -86,7 +88,9 @@ def see_audit(before: str = "", *, looking: Looking, signals: SignalHistory, run
 def _of_release(id: str, service: str, entries: Sequence[ReleaseEntry], looking: Looking) -> list[AuditLine]:
     shown = [entry for entry in entries if entry.kind in AUDITED]
     views = [entry_view(entry, looking.catalog, looking.environment) for entry in shown]
-    return [AuditLine(view.at, view.by, view.word, service, view.says, id) for view in views]
+    return [
+        AuditLine(view.at, view.by, _DID.get(view.kind, view.word), service, view.says, id) for view in views
+    ]
 
 
 def _signals_since(since: float, before: str, looking: Looking, signals: SignalHistory) -> list[LoggedSignal]:
