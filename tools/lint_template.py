@@ -546,28 +546,42 @@ def _at_home(template: Template, condition: str) -> bool:
 @rule
 def told_first(template: Template) -> Iterator[str]:
     policies = {
-        topic["Ref"]: logical for logical, p in template.of("AWS::SNS::TopicPolicy") for topic in p["Topics"]
+        told["Ref"]: logical
+        for kind, names in POLICIES.values()
+        for logical, p in template.of(kind)
+        for told in as_list(p[names])
     }
+    topics = {logical for logical, _ in template.of("AWS::SNS::Topic")}
     for logical, properties in template.of("AWS::Budgets::Budget"):
-        waits = as_list(template.resources[logical].get("DependsOn", []))
-        for topic, policy in policies.items():
-            if str({"Ref": topic}) in str(properties) and policy not in waits:
-                yield f"{logical}: it is refused until it may publish to {topic}; DependsOn: {policy}"
-    # A rule exists before the policy that names it: what it hears of meanwhile is a dead letter of every new stack.
-    hears = [
-        target["Arn"]["Fn::GetAtt"][0]
+        for topic in sorted(topics & policies.keys()):
+            if str({"Ref": topic}) in str(properties) and not _waits(template, logical, policies[topic]):
+                yield f"{logical}: it is refused until it may publish to {topic}; DependsOn: {policies[topic]}"
+    # A rule exists before what names it and lets it deliver: what it hears of meanwhile is a dead letter of every new stack.
+    hears = {
+        (queue := target["Arn"]["Fn::GetAtt"][0]): policies.get(queue)
         for _, p in template.of("AWS::Events::Rule")
-        if "aws.cloudwatch" in p.get("EventPattern", {}).get("source", ())
+        if _hears_of_alarms(p.get("EventPattern", {}))
         for target in p["Targets"]
-    ]
-    queues = {
-        queue["Ref"]: logical for logical, p in template.of("AWS::SQS::QueuePolicy") for queue in p["Queues"]
+    }
+    # SAM makes the permission of a function's event, and names it so.
+    hears |= {
+        logical: f"{logical}{name}Permission"
+        for logical, p in template.of(FUNCTION)
+        for name, event in p.get("Events", {}).items()
+        if _hears_of_alarms(event["Properties"].get("Pattern", {}))
     }
     for logical, _ in template.of("AWS::CloudWatch::Alarm"):
-        waits = as_list(template.resources[logical].get("DependsOn", []))
-        for queue in hears:
-            if queues.get(queue) not in waits:
-                yield f"{logical}: {queue} takes no event of it yet; DependsOn: {queues.get(queue)}"
+        for told, door in hears.items():
+            if not _waits(template, logical, door):
+                yield f"{logical}: {told} takes no event of it yet; DependsOn: {door}"
+
+
+def _waits(template: Template, logical: str, other: str | None) -> bool:
+    return other in as_list(template.resources[logical].get("DependsOn", []))
+
+
+def _hears_of_alarms(pattern: Mapping[str, Any]) -> bool:
+    return "aws.cloudwatch" in pattern.get("source", ())
 
 
 @rule

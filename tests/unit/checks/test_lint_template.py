@@ -54,7 +54,7 @@ Resources:
       Targets: [{Arn: !GetAtt Dead.Arn, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}]
   Rings:
     Type: AWS::CloudWatch::Alarm
-    DependsOn: DeadPolicy
+    DependsOn: [DeadPolicy, WorkRungPermission]
   Listens:
     Type: AWS::SNS::Subscription
     Properties: {TopicArn: !Ref Topic, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn}}
@@ -75,6 +75,7 @@ Resources:
     Properties:
       FunctionUrlConfig: {AuthType: AWS_IAM}
       Events:
+        Rung: {Type: EventBridgeRule, Properties: {Pattern: {source: [aws.cloudwatch]}, RetryPolicy: {MaximumRetryAttempts: 1}, DeadLetterConfig: {Arn: !GetAtt Dead.Arn}}}
         Nightly:
           Type: Schedule
           Properties:
@@ -193,9 +194,15 @@ BROKEN = [
     ("a budget before its topic's policy", "    DependsOn: TopicPolicy\n", "", "told-first: Spent"),
     (
         "an alarm before the policy of who hears of it",
-        "    DependsOn: DeadPolicy\n",
-        "",
+        "[DeadPolicy, WorkRungPermission]",
+        "WorkRungPermission",
         "told-first: Rings: Dead takes no event of it yet; DependsOn: DeadPolicy",
+    ),
+    (
+        "an alarm before the permission of a function that hears of it",
+        "[DeadPolicy, WorkRungPermission]",
+        "DeadPolicy",
+        "told-first: Rings: Work takes no event of it yet; DependsOn: WorkRungPermission",
     ),
     ("a budget in every region", "    Condition: AtHomeAndRich\n", "", "once: Spent"),
     ("a table without recovery", "RecoveryEnabled: true", "RecoveryEnabled: false", "kept: Kept"),

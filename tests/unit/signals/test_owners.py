@@ -158,4 +158,4 @@ def test_every_alarm_of_the_stack_tells_the_topic_and_has_words() -> None:
     rule = template["Resources"]["NotifyFunction"]["Properties"]["Events"]["OwnAlarm"]["Properties"][
         "Pattern"
     ]
-    assert {each["Ref"] for each in rule["detail"]["alarmName"]} == set(alarms)
+    assert {str(each) for each in rule["detail"]["alarmName"]} == names

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from candlefish.catalog.model import Catalog
-from candlefish.failover.model import Run
+from candlefish.failover.model import Run, nobody_moves
 from candlefish.release.manifests.model import runner_name
 from candlefish.service.model import BadVersion, Remnant, Slot
 from candlefish.service.record import ServiceRecord, UnreadableRecord
@@ -296,20 +296,23 @@ def _need(record: ServiceRecord, at: float, tone: Tone, says: str, command: str)
 
 def failover_need(run: Run, now: float) -> NeedView:
     """A failover that waits for people."""
-    asks = run.status == "awaiting_approval"
-    if asks:
-        says = f"waits for an answer ({', '.join(run.open_questions) or 'go'})"
-    elif run.status == "stopped":
-        says = "has stopped"
-    else:
-        says = f"is moved by nobody, nothing of it was done for {spelled(now - run.moved_at)}"
+    asks, left_alone = run.status == "awaiting_approval", moved_by_nobody(run, now)
+    answer = f"waits for an answer ({', '.join(run.open_questions) or 'go'})"
+    says = left_alone or (answer if asks else "has stopped")
     return NeedView(
-        run.moved_at if run.status == "running" else run.resumed_at or run.requested_at,
+        run.moved_at if left_alone else run.resumed_at or run.requested_at,
         "warning" if asks else "bad",
         f"the failover of {run.target} to {run.to} {says}: {run.why or run.reason}",
         run.environment,
         command=f"candlefish failover {run.target} -e {run.environment} {'--approve' if asks else '--plan'}",
     )
+
+
+def moved_by_nobody(run: Run, now: float) -> str:
+    """That whoever moved a failover must have died, and since when; empty where somebody moves it, or need not."""
+    if not nobody_moves(run, now):
+        return ""
+    return f"is moved by nobody, nothing of it was done for {spelled(now - run.moved_at)}"
 
 
 def waking_need(around: Surroundings, environment: str) -> NeedView:

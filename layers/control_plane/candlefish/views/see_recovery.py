@@ -10,8 +10,9 @@ from candlefish.backups.ports import AuditReports, Drills
 from candlefish.backups.record import Drill
 from candlefish.catalog.model import Environment
 from candlefish.failover.evidence import measure_run
-from candlefish.failover.model import FailoverStatus, Run, nobody_moves
+from candlefish.failover.model import OPEN, FailoverStatus, Run
 from candlefish.failover.ports import Runs
+from candlefish.views.cells import moved_by_nobody
 from candlefish.views.model import WORST_FIRST, EntryView, ObjectiveView, RecoveryView, RunView, Tone
 from candlefish.views.people import who_is
 from candlefish.views.ports import Looking
@@ -44,7 +45,7 @@ def _says(
 ) -> tuple[str, Tone]:
     if not (environment.databases or environment.caches or environment.recovery.buckets):
         return f"the catalog names nothing of {environment.name} that would have to be recovered", "info"
-    under_way = [run for run in runs if run.status in ("awaiting_approval", "running", "stopped")]
+    under_way = [run for run in runs if run.status in OPEN]
     if under_way:
         run = under_way[0]
         said, tone = _how_it_is(run, now)
@@ -131,8 +132,8 @@ def _of_drill(drill: Drill) -> RunView:
 
 
 def _how_it_is(run: Run, now: float) -> tuple[str, Tone]:
-    if nobody_moves(run, now):
-        return f"is moved by nobody, nothing of it was done for {spelled(now - run.moved_at)}", "bad"
+    if left_alone := moved_by_nobody(run, now):
+        return left_alone, "bad"
     words: dict[FailoverStatus, tuple[str, Tone]] = {
         "awaiting_approval": ("waits for people", "warning"),
         "running": ("is under way", "warning"),
